@@ -1,0 +1,42 @@
+# Two commands on a fresh machine (Debian 12 or later: python3 >= 3.11, python3-venv, make):
+#   make demo    install, train 5x5 from nothing, play a match, print a board
+#   make test    install, then everything that CI runs
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+# Without an NVIDIA driver, torch's CPU wheels save gigabytes of download.
+TORCH_INDEX := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo --extra-index-url https://download.pytorch.org/whl/cpu)
+
+.PHONY: demo test lint test-python test-kernels test-slow install clean
+
+demo: $(STAMP)
+	$(BIN)/honte demo
+
+test: lint test-python test-kernels
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-python: $(STAMP)
+	$(BIN)/pytest --cov --cov-report=term
+
+# The kernels once more, with every array index checked.
+test-kernels: $(STAMP)
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=.cache/numba-boundscheck $(BIN)/pytest tests/go_env tests/mcts
+
+test-slow: $(STAMP)
+	$(BIN)/pytest -m slow --timeout 3600
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check --constraint requirements.lock $(TORCH_INDEX) --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage *.egg-info

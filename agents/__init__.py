@@ -1,0 +1,1 @@
+"""Whatever turns a position into a move, and its parameters."""

@@ -1,0 +1,1 @@
+"""The GTP v2 engine around one agent."""

@@ -1,0 +1,1 @@
+"""The rules of Go: what is legal, what it looks like, who won."""

@@ -1,0 +1,1 @@
+"""Look-ahead over positions, given any evaluator."""

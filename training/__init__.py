@@ -1,0 +1,1 @@
+"""Who learns, who is better, what runs where."""
