@@ -1,0 +1,101 @@
+"""The `kernel` decorator: numba's options in one place, and a compile cache that can be trusted.
+
+numba's own cache has three measured defects that this file takes away:
+
+* two processes that compile different signatures of one function at once may share a data file and
+  leave wrong code behind: every save happens under a file lock;
+* a caller is not recompiled when a callee in another file was edited: the cache folder is named by
+  a hash of all kernel sources;
+* bounds checking is not part of the key: it is part of the folder's name, as are the versions.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from numba.core import config as numba_config
+from numba.core.caching import FunctionCache
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_ROOT = Path(__file__).resolve().parent.parent
+_FLOORS = ("go_env", "mcts", "agents", "training")
+
+
+def kernel_sources(root: Path = _ROOT) -> list[Path]:
+    """Return every source file whose text may end up inside a compiled kernel."""
+    files = (path for floor in _FLOORS for path in sorted((root / floor).glob("*.py")))
+    return [path for path in files if b"jit import kernel" in path.read_bytes()] + [
+        root / "go_env" / name for name in ("jit.py", "zobrist.py", "rules.py", "coords.py")
+    ]
+
+
+def cache_name(sources: list[Path], options: str) -> str:
+    """Return the name of the cache folder for these sources and compile options."""
+    digest = hashlib.sha256(options.encode())
+    for path in sources:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _base_folder() -> Path:
+    """Return the first writable place for compiled kernels."""
+    wanted = os.environ.get("HONTE_CACHE_DIR") or os.environ.get("NUMBA_CACHE_DIR")
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    fallback = Path(tempfile.gettempdir()) / f"honte-{os.getuid()}"
+    for folder in (Path(wanted) if wanted else Path(home) / "honte", fallback):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    return fallback
+
+
+_OPTIONS = f"{numba.__version__} {np.__version__} boundscheck={numba_config.BOUNDSCHECK}"
+CACHE_FOLDER = _base_folder() / f"kernels-{cache_name(kernel_sources(), _OPTIONS)}"
+
+
+@contextmanager
+def cache_lock() -> Iterator[None]:
+    """Hold the one lock of the cache folder, across processes."""
+    CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
+    with open(CACHE_FOLDER / "lock", "w", encoding="ascii") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+class LockedCache(FunctionCache):  # type: ignore[misc]
+    """numba's on-disk cache with the read-modify-write of its index made exclusive."""
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with cache_lock():
+            super().save_overload(sig, data)
+
+
+def kernel(function: Function | None = None, *, forceinline: bool = False) -> Any:
+    """Compile a function of arrays: no GIL, no Python objects, cached on disk.
+
+    Kernels do no bounds checks: the caller guarantees indices. `NUMBA_BOUNDSCHECK=1` turns checks
+    on (the test suite runs that way too); `NUMBA_DISABLE_JIT=1` runs them as plain Python.
+    """
+    if function is None:
+        return lambda decorated: kernel(decorated, forceinline=forceinline)
+    dispatcher = numba.njit(nogil=True, error_model="numpy", forceinline=forceinline)(function)
+    if not numba_config.DISABLE_JIT:
+        before, numba_config.CACHE_DIR = numba_config.CACHE_DIR, str(CACHE_FOLDER)
+        try:
+            dispatcher._cache = LockedCache(function)
+        finally:
+            numba_config.CACHE_DIR = before
+    return dispatcher

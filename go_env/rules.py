@@ -1,0 +1,69 @@
+"""The rules of one game as plain values; the kernels read them from the board record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from go_env.errors import HonteError
+
+Ko = Literal["positional", "situational", "simple"]
+
+MIN_SIZE, MAX_SIZE = 2, 25
+
+#: Komi at which perfect play is solved (up to 5x5) or believed to be a draw under area scoring.
+#: Source: van der Werf & Winands 2009 (up to 5x5); katagobooks.org opening books (6x6 to 9x9).
+FAIR_KOMI = {2: 0.0, 3: 9.0, 4: 2.0, 5: 25.0, 6: 4.0, 7: 9.0, 8: 10.0, 9: 7.0}
+_KOMI_ABOVE_9 = 7.0
+
+
+def fair_komi(size: int) -> float:
+    """Return the komi that makes the game even on a board of this side."""
+    return FAIR_KOMI.get(size, _KOMI_ABOVE_9)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Rules of a game; the default is Tromp-Taylor. Scoring is always by area.
+
+    Source: https://tromp.github.io/go.html. Ko by its literal text: `positional` forbids to repeat
+    any earlier board, `situational` any earlier board with the same player to move, `simple` only
+    to retake the single stone that was just taken in a ko. With `suicide` the stones that are left
+    without a liberty are removed and *then* the ko rule is applied, so that a single-stone suicide
+    is illegal under positional superko (it repeats the board) and legal otherwise.
+    """
+
+    size: int = 9
+    komi: float = 7.0
+    ko: Ko = "positional"
+    suicide: bool = True
+    move_limit: int | None = None  # the game ends after so many moves (passes count); None: never
+
+    def __post_init__(self) -> None:
+        if not MIN_SIZE <= self.size <= MAX_SIZE:
+            raise HonteError(f"board size {self.size} is not supported: use {MIN_SIZE} to {MAX_SIZE}")
+        if self.ko not in get_args(Ko):
+            raise HonteError(f"unknown ko rule {self.ko!r}: use one of {', '.join(get_args(Ko))}")
+        if abs(self.komi) > 2 * MAX_SIZE**2 or self.komi * 2 != int(self.komi * 2):
+            raise HonteError(f"komi {self.komi} is not usable: give a whole or half number of points")
+        if self.move_limit is not None and self.move_limit < 1:
+            raise HonteError(f"move limit {self.move_limit} must be at least 1 (or none)")
+
+    @staticmethod
+    def preset(
+        name: str, size: int = 9, komi: float = 7.0, move_limit: int | None = None
+    ) -> Rules:
+        """Return a named rule set: `tromp-taylor`, `chinese` or `cgos`."""
+        if name not in PRESETS:
+            raise HonteError(f"unknown rules {name!r}: use one of {', '.join(PRESETS)}")
+        ko, suicide = PRESETS[name]
+        return Rules(size=size, komi=komi, ko=ko, suicide=suicide, move_limit=move_limit)
+
+
+#: Rule sets by name. `chinese` is the area-scoring rule set as programs play it: no suicide, simple
+#: ko (its superko clause is not enforced in practice). `cgos` is the computer Go server's.
+PRESETS: dict[str, tuple[Ko, bool]] = {
+    "tromp-taylor": ("positional", True),
+    "chinese": ("simple", False),
+    "cgos": ("positional", False),
+}
