@@ -1,0 +1,166 @@
+"""The configuration of a run: sections that live beside their readers, composed and checked here.
+
+A run is described by a preset or a TOML file, then by `--set section.key=value`, both checked
+against the dataclasses below. What results is written to the run directory and into checkpoints.
+"""
+
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from agents.network import NetworkConfig
+from go_env.errors import HonteError
+from go_env.features import feature_set
+from go_env.rules import Rules
+from mcts.config import SearchConfig
+from training.gatekeeper import GateConfig
+from training.learner import LearnerConfig
+from training.local_runner import LoopConfig
+from training.replay import ReplayConfig
+from training.self_play import SelfPlayConfig
+from training.settings import build, merge, nearest, parse_overrides, to_mapping, to_toml
+
+# What a run may not change once it has begun: its games and weights would mean something else.
+FIXED_SECTIONS = ("rules", "network")
+
+# Packages whose versions change results.
+_RECORDED_PACKAGES = ("honte", "numpy", "numba", "torch", "openvino", "ray", "safetensors")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that determines a run, apart from where its files lie and how long it lasts."""
+
+    seed: int = 1
+    rules: Rules = field(default_factory=Rules)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    self_play: SelfPlayConfig = field(default_factory=SelfPlayConfig)
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+    learner: LearnerConfig = field(default_factory=LearnerConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+    def __post_init__(self) -> None:
+        _check_features(self.network)
+
+
+def load_config(preset_or_path: str, overrides: Iterable[str] = ()) -> RunConfig:
+    """Read a preset (by name) or a TOML file, lay `section.key=value` texts over it, check it."""
+    values = merge(_read(preset_or_path), parse_overrides(overrides))
+    return build(RunConfig, _with_feature_shape(values))
+
+
+def preset_names() -> list[str]:
+    presets = resources.files("training") / "presets"
+    return sorted(p.name.removesuffix(".toml") for p in presets.iterdir() if p.name[-5:] == ".toml")
+
+
+def config_toml(config: RunConfig) -> str:
+    """The resolved configuration as TOML; `load_config` reads the same values back."""
+    return to_toml(to_mapping(config))
+
+
+def config_hash(config: RunConfig) -> str:
+    """Twelve hex digits that change when any value of the configuration does."""
+    text = json.dumps(to_mapping(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:
+    """Dotted names of the values in which two `to_mapping` results differ."""
+    changed = []
+    for key in sorted(old.keys() | new.keys()):
+        where = f"{path}.{key}" if path else key
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            changed += changed_keys(before, after, where)
+        elif before != after:
+            changed.append(where)
+    return changed
+
+
+def provenance(config: RunConfig) -> dict[str, Any]:
+    """What made a checkpoint: resolved configuration, versions, git commit. JSON values only."""
+    return {
+        "config": to_mapping(config),
+        "config_hash": config_hash(config),
+        "versions": {"python": platform.python_version(), **_package_versions()},
+        "platform": f"{sys.platform} {platform.machine()}",
+        "git_commit": git_commit(),
+    }
+
+
+def git_commit() -> str | None:
+    """Commit of the source tree, with `+dirty` if tracked files differ; None outside git."""
+    folder = Path(__file__).parent
+    try:
+        commit = _git(folder, "rev-parse", "HEAD").strip()
+        dirty = _git(folder, "status", "--porcelain", "--untracked-files=no").strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}+dirty" if dirty else commit
+
+
+def _read(preset_or_path: str) -> dict[str, Any]:
+    if preset_or_path.endswith(".toml"):
+        source, name = Path(preset_or_path), preset_or_path
+        if not source.is_file():
+            raise HonteError(f"no such config file: {preset_or_path}")
+        text = source.read_text(encoding="utf-8")
+    else:
+        names = preset_names()
+        if preset_or_path not in names:
+            hint = nearest(preset_or_path, names)
+            raise HonteError(f"unknown preset '{preset_or_path}'{hint} (or give a .toml file)")
+        name = f"preset {preset_or_path}"
+        preset = resources.files("training") / "presets" / f"{preset_or_path}.toml"
+        text = preset.read_text(encoding="utf-8")
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise HonteError(f"{name} is not valid TOML: {error}") from None
+    base = values.pop("extends", None)
+    return values if base is None else merge(_read(base), values)
+
+
+def _with_feature_shape(values: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the version and number of planes that follow from the name of the feature set."""
+    network = values.get("network", {})
+    if not isinstance(network, Mapping):
+        return values  # `build` says what is wrong with it
+    features = feature_set(network.get("features", NetworkConfig().features))
+    shape = {"feature_version": features.version, "planes": len(features.planes)}
+    return merge(values, {"network": merge(shape, network)})
+
+
+def _check_features(network: NetworkConfig) -> None:
+    planes = len(feature_set(network.features, network.feature_version).planes)
+    if network.planes != planes:
+        raise HonteError(
+            f"network.planes is {network.planes}, but features '{network.features}' version "
+            f"{network.feature_version} have {planes}; leave network.planes out"
+        )
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for package in _RECORDED_PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
