@@ -477,3 +477,16 @@ def fill_area_all(boards, owner, score):
     """Write ownership [B, >=N*N] and score [B] (Black minus White minus komi) of many games."""
     for i in range(len(boards)):
         score[i] = fill_area(boards[i], owner, i) - boards[i].komi
+
+
+@kernel
+def put_one(boards, cell, color):
+    """`put_stone` on boards[0], for callers in Python."""
+    put_stone(boards[0], cell, color)
+
+
+@kernel
+def record_all(boards, hashes, snapshots):
+    """Append the present position of each game to its history."""
+    for i in range(len(boards)):
+        record_position(boards[i], hashes, i, snapshots, i)

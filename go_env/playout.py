@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from go_env.board import LEGAL, action_of, classify, fill_area, is_over, play
+from go_env.board import BORDER, LEGAL, action_of, classify, fill_area, is_over, play
 from go_env.jit import kernel
 
 
@@ -33,14 +33,13 @@ def is_own_eye(b, cell, color):
     w = b.side + 1
     for step in (-w, -1, 1, w):
         near = b.color[cell + step]
-        if near != color and near != 3:
+        if near != color and near != BORDER:
             return False
     enemy = edge = 0
     for step in (-w - 1, -w + 1, w - 1, w + 1):
-        corner = cell + step
-        near = 3 if corner < 0 or corner >= len(b.color) else b.color[corner]
+        near = b.color[cell + step]
         enemy += near == 3 - color
-        edge |= near == 3
+        edge |= near == BORDER
     return enemy + edge < 2
 
 

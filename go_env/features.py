@@ -1,0 +1,186 @@
+"""Versioned sets of input planes: what a network, or a student of the environment, sees.
+
+All planes are float32 from the view of the player to move. The set's name and version are stored
+in each checkpoint; a change of what a plane means is a new version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from go_env.batch import PositionBatch
+from go_env.board import KO_BANNED
+from go_env.coords import BLACK, EMPTY, WHITE
+from go_env.errors import HonteError
+from go_env.jit import kernel
+from go_env.symmetry import NUM_SYMMETRIES, point_tables
+
+KOMI_SCALE = 10.0  # points of komi per unit of the komi plane
+LAST_MOVES = 5
+ZERO_HISTORY = 8
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """A named, versioned list of planes; `history` is how many snapshots of the board it reads."""
+
+    name: str
+    version: int
+    planes: tuple[str, ...]
+    history: int
+
+    @property
+    def num_planes(self) -> int:
+        """The letter C in shapes."""
+        return len(self.planes)
+
+
+#: AlphaGo Zero's planes (Silver et al. 2017, Methods): own and enemy stones of the last eight
+#: positions, newest first, and a plane of ones if Black is to play.
+ZERO = FeatureSet(
+    "zero",
+    1,
+    tuple(f"{who} stones, {t} moves ago" for t in range(ZERO_HISTORY) for who in ("own", "enemy"))
+    + ("Black to play",),
+    ZERO_HISTORY,
+)
+#: Made for small networks and mixed board sizes; after KataGo's inputs (Wu 2019, table 1).
+LEAN = FeatureSet(
+    "lean",
+    1,
+    (
+        "on board",
+        *(f"{who} stones with {n} liberties" for who in ("own", "enemy") for n in ("1", "2", "3+")),
+        "forbidden by ko or superko",
+        *(f"action {t} moves ago" for t in range(1, LAST_MOVES + 1)),
+        f"komi for the player to move / {KOMI_SCALE:g}",
+        "last action was a pass",
+    ),
+    0,
+)
+FEATURE_SETS = {features.name: features for features in (ZERO, LEAN)}
+
+
+def feature_set(name: str, version: int | None = None) -> FeatureSet:
+    """Return a feature set by name, and check the version that a file asks for."""
+    if name not in FEATURE_SETS:
+        raise HonteError(f"unknown feature set {name!r}: use one of {', '.join(FEATURE_SETS)}")
+    features = FEATURE_SETS[name]
+    if version is not None and version != features.version:
+        raise HonteError(
+            f"feature set {name!r} version {version} is not known here (this is version "
+            f"{features.version}): use the Honte version that wrote the file"
+        )
+    return features
+
+
+def encode(
+    batch: PositionBatch,
+    features: FeatureSet,
+    out: NDArray[np.float32],
+    symmetry: int | NDArray[np.int64] = 0,
+) -> None:
+    """Write the planes of B positions into out [>=B, C, N, N], seen under a symmetry (or one each).
+
+    Raises:
+        HonteError: if the batch's snapshots do not reach back as far as the features look.
+    """
+    if batch.snapshots.shape[1] < features.history:
+        raise HonteError(f"features {features.name!r} need {features.history} snapshots of history")
+    symmetries = np.broadcast_to(np.asarray(symmetry, np.int64) % NUM_SYMMETRIES, len(batch))
+    tables = point_tables(batch.size)
+    flat = out.reshape(len(out), features.num_planes, -1)
+    if features is ZERO:
+        _encode_zero(batch.boards, batch.snapshots, symmetries, tables, flat)
+    else:
+        _encode_lean(batch.boards, batch.legal, symmetries, tables, flat)
+
+
+@kernel
+def _count_liberties(b, liberties):
+    """Write the exact number of liberties of each chain at its head: liberties [cells] int16."""
+    side, w = np.int64(b.side), np.int64(b.side + 1)
+    for i in range(len(liberties)):
+        liberties[i] = 0
+    for y in range(side):
+        for cell in range((y + 1) * w + 1, (y + 1) * w + 1 + side):
+            if b.color[cell] != EMPTY:
+                continue
+            h0 = h1 = h2 = 0
+            for step in (-w, -1, 1, w):
+                near = b.color[cell + step]
+                if near == BLACK or near == WHITE:
+                    head = np.int64(b.head[cell + step])
+                    if head != h0 and head != h1 and head != h2:
+                        liberties[head] += 1
+                        h2, h1, h0 = h1, h0, head
+
+
+@kernel
+def encode_lean_one(b, legal, row, table, liberties, out, i):
+    """Write the planes of `LEAN` into out[i] [C, N*N]; table [N*N] is the symmetry."""
+    side, w, own = np.int64(b.side), np.int64(b.side + 1), b.to_play
+    points = side * side
+    komi = (b.komi if own == WHITE else -b.komi) / KOMI_SCALE
+    passed = 1.0 if b.ply > 0 and b.recent[0] == points else 0.0
+    for point in range(points):
+        out[i, 0, point] = 1.0
+    for plane in range(1, 13):
+        for point in range(points):
+            out[i, plane, point] = 0.0
+    for point in range(points):
+        out[i, 13, point] = komi
+    for point in range(points):
+        out[i, 14, point] = passed
+    _count_liberties(b, liberties)
+    point = 0
+    for y in range(side):
+        for cell in range((y + 1) * w + 1, (y + 1) * w + 1 + side):
+            color = b.color[cell]
+            if color != EMPTY:
+                count = min(np.int64(liberties[b.head[cell]]), 3)
+                out[i, (0 if color == own else 3) + count, table[point]] = 1.0
+            elif legal[row, point] == KO_BANNED:
+                out[i, 7, table[point]] = 1.0
+            point += 1
+    for t in range(LAST_MOVES):
+        action = b.recent[t]
+        if 0 <= action < points:
+            out[i, 8 + t, table[action]] = 1.0
+
+
+@kernel
+def _encode_lean(boards, legal, symmetries, tables, out):
+    liberties = np.empty(boards[0].color.shape[0], np.int16)
+    for i in range(len(boards)):
+        encode_lean_one(boards[i], legal, i, tables[symmetries[i]], liberties, out, i)
+
+
+@kernel
+def encode_zero_one(b, snapshots, row, table, out, i):
+    """Write the planes of `ZERO` into out[i] [17, N*N]; table [N*N] is the symmetry."""
+    points = np.int64(b.side) * np.int64(b.side)
+    own = b.to_play
+    depth = snapshots.shape[1]
+    for t in range(ZERO_HISTORY):
+        if t < b.length:
+            slot = (b.length - 1 - t) % depth
+            for point in range(points):
+                color = snapshots[row, slot, point]
+                out[i, 2 * t, table[point]] = 1.0 if color == own else 0.0
+                out[i, 2 * t + 1, table[point]] = 1.0 if color == 3 - own else 0.0
+        else:
+            for point in range(points):
+                out[i, 2 * t, point] = 0.0
+                out[i, 2 * t + 1, point] = 0.0
+    for point in range(points):
+        out[i, 16, point] = 1.0 if own == BLACK else 0.0
+
+
+@kernel
+def _encode_zero(boards, snapshots, symmetries, tables, out):
+    for i in range(len(boards)):
+        encode_zero_one(boards[i], snapshots, i, tables[symmetries[i]], out, i)
