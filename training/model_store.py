@@ -94,7 +94,9 @@ class ModelStore:
         publish(path, write)
         return path
 
-    def promote(self, number: int, since: str = "", details: Mapping[str, Any] | None = None) -> None:
+    def promote(
+        self, number: int, since: str = "", details: Mapping[str, Any] | None = None
+    ) -> None:
         """Point to a published checkpoint as the champion from now on."""
         if not self.checkpoint_path(number).is_file():
             raise HonteError(f"cannot promote model {number}: it is not in {self.checkpoints_dir}")

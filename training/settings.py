@@ -28,7 +28,9 @@ def build(cls: type[T], values: Mapping[str, Any], path: str = "") -> T:
     for key, value in values.items():
         where = f"{path}.{key}" if path else key
         if key not in known:
-            raise HonteError(f"unknown config key '{where}'{nearest(where, dotted_keys(cls, path))}")
+            raise HonteError(
+                f"unknown config key '{where}'{nearest(where, dotted_keys(cls, path))}"
+            )
         converted[key] = convert(hints[key], value, where)
     try:
         return cls(**converted)
