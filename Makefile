@@ -5,6 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+PIP := $(BIN)/pip install --disable-pip-version-check --constraint requirements.lock
 # Without an NVIDIA driver, torch's CPU wheels save gigabytes of download.
 TORCH_INDEX := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo --extra-index-url https://download.pytorch.org/whl/cpu)
 
@@ -26,7 +27,7 @@ test-python: $(STAMP)
 
 # The kernels once more, with every array index checked.
 test-kernels: $(STAMP)
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=.cache/numba-boundscheck $(BIN)/pytest tests/go_env tests/mcts
+	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest tests/go_env tests/mcts
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow --timeout 3600
@@ -35,7 +36,8 @@ install: $(STAMP)
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --constraint requirements.lock $(TORCH_INDEX) --editable '.[dev]'
+	$(PIP) --no-deps $(TORCH_INDEX) torch
+	$(PIP) --editable '.[dev]'
 	touch $@
 
 clean:

@@ -194,7 +194,7 @@ def read_events(path: Path) -> list[dict[str, Any]]:
                 event = json.loads(line)
             except json.JSONDecodeError:
                 continue
-            if isinstance(event, dict) and _STAMPS <= event.keys():
+            if isinstance(event, dict) and event.keys() >= _STAMPS:
                 events.append(event)
     return events
 

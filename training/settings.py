@@ -1,4 +1,4 @@
-"""Frozen dataclasses <-> TOML and `section.key=value` text, with types checked by their annotations.
+"""Frozen dataclasses <-> TOML and `section.key=value` text, types checked by annotations.
 
 Knows no section by name: the dataclasses live beside the code that reads them, and
 `training.config` composes them.
