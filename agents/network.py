@@ -42,7 +42,6 @@ class NetworkConfig:
     feature_version: int = 1
     planes: int = 17  # C, the length of that feature set
     pool_every: int = 3  # blocks 2, 5, 8, .. pool globally (KataGo b6: 2 of 6)
-    pool_channels: int = 16  # of a pooling block's channels, those pooled (KataGo: 1/3 to 1/4)
     head_channels: int = 32  # KataGo b6c96: 32
     value_hidden: int = 64  # KataGo b6c96: 48, b10c128: 64
 
@@ -53,11 +52,6 @@ class NetworkConfig:
                 continue
             if type(value) is not int or value < (0 if field.name == "pool_every" else 1):
                 raise HonteError(f"network {field.name} must be a positive integer, not {value!r}")
-        if self.pool_channels >= self.channels:
-            raise HonteError(
-                f"network pool_channels ({self.pool_channels}) must be below "
-                f"channels ({self.channels})"
-            )
 
     @classmethod
     def sized(
@@ -70,7 +64,6 @@ class NetworkConfig:
             features=features,
             feature_version=feature_version,
             planes=planes,
-            pool_channels=max(8, channels // 4),
             head_channels=min(32, channels),
             value_hidden=min(64, 2 * channels),
         )
@@ -129,16 +122,16 @@ def global_pool(x: Tensor) -> Tensor:
 class ResidualBlock(nn.Module):
     """x + conv2(relu(conv1(relu(x)))), with conv2 zero at the start.
 
-    With `pooled` > 0 the last `pooled` channels of conv1 are pooled over the whole board and
-    become a bias of the others (KataGo's global pooling block).
+    A pooling block adds a bias per channel after conv1, computed from conv1's output pooled over
+    the whole board. KataGo sets channels aside for that and cuts them off; here all of them are
+    pooled and all go on, which is as cheap and needs no copy.
     """
 
-    def __init__(self, channels: int, pooled: int, depth: int) -> None:
+    def __init__(self, channels: int, pools: bool, depth: int) -> None:
         super().__init__()
-        self.split = [channels - pooled, pooled]
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels - pooled, channels, 3, padding=1)
-        self.pool: nn.Linear | None = nn.Linear(3 * pooled, channels - pooled) if pooled else None
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.pool: nn.Linear | None = nn.Linear(3 * channels, channels) if pools else None
         # Fixup: all but the last layer of a branch of m = 2 layers by depth ** (-1 / (2m - 2)).
         init_relu(self.conv1, gain=depth**-0.5)
         init_zero(self.conv2)
@@ -148,8 +141,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(functional.relu(x))
         if self.pool is not None:
-            y, pooled = y.split(self.split, dim=1)
-            y = y + self.pool(global_pool(functional.relu(pooled)))[:, :, None, None]
+            y = y + self.pool(global_pool(functional.relu(y)))[:, :, None, None]
         result: Tensor = x + self.conv2(functional.relu(y))
         return result
 
@@ -220,9 +212,7 @@ class Network(nn.Module):
         self.stem = nn.Conv2d(config.planes, config.channels, 3, padding=1)
         init_relu(self.stem)
         self.blocks = nn.ModuleList(
-            ResidualBlock(
-                config.channels, config.pool_channels if config.pools(i) else 0, config.blocks
-            )
+            ResidualBlock(config.channels, config.pools(i), config.blocks)
             for i in range(config.blocks)
         )
         self.policy_head = PolicyHead(config.channels, config.head_channels)

@@ -1,0 +1,43 @@
+"""What runs a network's arithmetic: one small interface, so that runtimes are interchangeable.
+
+Letters: B batch, C input planes, N side, A = N*N + 1. All outputs are for the player to move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Floats = NDArray[np.float32]
+Weights = Mapping[str, Tensor]
+Precision = Literal["fp32", "bf16"]
+
+
+class BackendOutput(NamedTuple):
+    """Float32 arrays; they are valid until the next run of the same backend."""
+
+    policy: Floats  # [B, A] probabilities over all actions, illegal ones too
+    value: Floats  # [B] p(win) - p(loss)
+    ownership: Floats | None = None  # [B, N*N] in [-1, 1], with details only
+    score: Floats | None = None  # [B] points, with details only
+
+
+class Backend(Protocol):
+    """A network ready to run; `run` may compile something the first time it sees a shape."""
+
+    @property
+    def name(self) -> str:
+        """Runtime and precision, such as `openvino bf16`."""
+        ...
+
+    def run(self, planes: Floats) -> BackendOutput:
+        """Evaluate planes [B, C, N, N] float32, C-contiguous."""
+        ...
+
+    def load(self, weights: Weights) -> None:
+        """Replace the weights by others of the same network shape, in well under a second."""
+        ...
