@@ -1,0 +1,52 @@
+"""How to search: one frozen record, published values beside each field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from go_env.errors import HonteError
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """Settings of the tree search; values are in [-1, 1] for the player to move.
+
+    `root` and `interior` choose the selection rule at the root and below it: `puct` is AlphaGo
+    Zero's (Silver et al. 2017), `gumbel` is Gumbel AlphaZero's (Danihelka et al. 2022): sampling
+    without replacement and sequential halving at the root, visits proportional to the improved
+    policy below it.
+    """
+
+    root: Literal["gumbel", "puct"] = "gumbel"
+    interior: Literal["gumbel", "puct"] = "puct"  # Danihelka: gumbel; puct is cheaper and equal here
+    # Gumbel (Danihelka et al. 2022, sections 3 to 5 and appendix F)
+    considered: int = 16  # m: root actions that enter sequential halving; paper: 16 on 9x9 Go
+    c_visit: float = 50.0
+    c_scale: float = 1.0  # of Q mapped to [0, 1]
+    gumbel_scale: float = 1.0  # 0: no noise, for matches
+    # PUCT
+    c_puct: float = 1.1  # AlphaZero: 1.25; KataGo: 1.1
+    c_puct_base: float = 19652.0  # AlphaZero
+    fpu_reduction: float = 0.2  # Leela Zero 0.25, KataGo 0.2; the value of an unvisited edge
+    root_fpu_reduction: float = 0.0  # KataGo, where there is root noise
+    dirichlet_alpha: float = 0.0  # 0: 10.83 / legal moves (AlphaGo Zero's 0.03 on 19x19)
+    dirichlet_fraction: float = 0.25  # AlphaGo Zero; 0: no noise
+    temperature: float = 1.0  # of visits, for the first `temperature_moves` moves
+    temperature_moves: int = 8  # AlphaGo Zero: 30 on 19x19
+    forced_playouts: float = 0.0  # KataGo: 2, with target pruning; 0: off
+    # Both
+    reuse: bool = True  # keep the subtree of the move that was played
+    prune_pass_alive: bool = True  # at the root, do not play inside unconditional territory
+
+    def __post_init__(self) -> None:
+        for name in ("root", "interior"):
+            if getattr(self, name) not in ("gumbel", "puct"):
+                raise HonteError(f"search {name} must be gumbel or puct")
+        if self.considered < 2:
+            raise HonteError("search considered must be at least 2")
+        for name in ("c_visit", "c_scale", "c_puct", "gumbel_scale", "temperature"):
+            if not 0 <= getattr(self, name) < 1e6:
+                raise HonteError(f"search {name} must be a number from 0")
+        if not 0 <= self.dirichlet_fraction <= 1:
+            raise HonteError("search dirichlet_fraction must lie between 0 and 1")

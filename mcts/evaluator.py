@@ -1,0 +1,50 @@
+"""The seam between search and judgement: a batch of positions in, policy and value out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from go_env.batch import PositionBatch
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluator thinks of B positions, each for its player to move.
+
+    policy: float32 [B, A], not negative; the search masks illegal actions and renormalizes.
+    value: float32 [B] in [-1, 1]. score: float32 [B], expected final lead in points (mover minus
+    the other, komi included). ownership: float32 [B, N*N] in [-1, 1], +1 the mover's.
+    Arrays may be reused by the next call.
+    """
+
+    policy: NDArray[np.float32]
+    value: NDArray[np.float32]
+    score: NDArray[np.float32] | None = None
+    ownership: NDArray[np.float32] | None = None
+
+
+class Evaluator(Protocol):
+    """Anything that judges positions. Row i of the answer depends on position i only."""
+
+    @property
+    def history(self) -> int:
+        """How many snapshots of the board (H) its batches must carry."""
+        ...
+
+    def evaluate(self, batch: PositionBatch) -> Evaluation:
+        """Judge a batch of at least one position, all of one board size."""
+        ...
+
+
+class UniformEvaluator:
+    """Every action is as good as any other and every position is even."""
+
+    history = 0
+
+    def evaluate(self, batch: PositionBatch) -> Evaluation:
+        shape = batch.legal.shape
+        return Evaluation(np.ones(shape, np.float32), np.zeros(shape[0], np.float32))

@@ -1,0 +1,218 @@
+"""What is special about the root: noise, sequential halving, banned moves, and the result."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from go_env.benson import fill_pass_alive
+from go_env.board import cell_of
+from go_env.jit import kernel
+from mcts.config import SearchConfig
+from mcts.kernels import mixed_value
+
+
+@functools.cache
+def halving_schedule(considered: int, simulations: int) -> tuple[int, ...]:
+    """Return, for each simulation, how many visits its root action has had before.
+
+    Sequential halving (Karnin et al. 2013; Danihelka et al. 2022, section 3): the m best actions
+    share the budget in ceil(log2 m) phases, the better half goes on; leftover simulations go on
+    with the last two.
+    """
+    if considered <= 1:
+        return tuple(range(simulations))
+    phases = int(np.ceil(np.log2(considered)))
+    visits, width = [0] * considered, considered
+    schedule: list[int] = []
+    while len(schedule) < simulations:
+        for _ in range(max(1, simulations // (phases * width))):
+            schedule.extend(visits[:width])
+            visits[:width] = [n + 1 for n in visits[:width]]
+        width = max(2, width // 2)
+    return tuple(schedule[:simulations])
+
+
+@functools.lru_cache(maxsize=64)
+def schedule_table(considered: int, budgets: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return [len(budgets), considered + 1, max(budgets)]: schedules by budget and action count."""
+    table = np.zeros((len(budgets), considered + 1, max(*budgets, 1)), np.int32)
+    for row, simulations in enumerate(budgets):
+        for count in range(1, considered + 1):
+            table[row, count, :simulations] = halving_schedule(count, simulations)
+    return table
+
+
+def draw_noise(
+    config: SearchConfig, rng: np.random.Generator, legal_counts: NDArray[np.int64], actions: int
+) -> NDArray[np.float32] | None:
+    """Return the root noise of G games, float32 [G, A]: Gumbel, or gamma (unscaled Dirichlet).
+
+    None where the configuration asks for no noise.
+    """
+    shape = (len(legal_counts), actions)
+    if config.root == "gumbel":
+        if config.gumbel_scale == 0:
+            return None
+        return (config.gumbel_scale * rng.gumbel(size=shape)).astype(np.float32)
+    if config.dirichlet_fraction == 0:
+        return None
+    alpha = config.dirichlet_alpha or 10.83 / np.maximum(legal_counts, 1)
+    return rng.gamma(np.broadcast_to(np.reshape(alpha, (-1, 1)), shape)).astype(np.float32)
+
+
+@kernel
+def ban_settled(roots, banned, alive):
+    """Ban root moves inside unconditional territory; alive: int8 [1, N*N] scratch.
+
+    Such a move gains nothing under area scoring, except to capture dead stones in the own
+    territory: while there are any, the own territory is left open.
+    """
+    for g in range(len(roots)):
+        b = roots[g]
+        side, own = np.int64(b.side), b.to_play
+        fill_pass_alive(b, alive, 0)
+        open_own = False
+        for point in range(side * side):
+            if alive[0, point] == own and b.color[cell_of(point, side)] == 3 - own:
+                open_own = True
+        for point in range(side * side):
+            settled = alive[0, point] == 3 - own or (alive[0, point] == own and not open_own)
+            banned[g, point] = 1 if settled else 0
+
+
+@kernel
+def prepare_roots(nodes, edges, states, banned, noise, has_noise, bias, counts, considered):
+    """Set up Gumbel selection at all roots: bias [G, A] = noise + log prior, -inf where banned."""
+    for g in range(len(states)):
+        if states[g].target == 0:
+            continue
+        first, count = nodes[g, 0].first, nodes[g, 0].num_edges
+        for action in range(bias.shape[1]):
+            bias[g, action] = -np.inf
+            counts[g, action] = 0
+        allowed = 0
+        for e in range(first, first + count):
+            action = edges[g, e].action
+            if not banned[g, action]:
+                allowed += 1
+                bias[g, action] = np.log(max(edges[g, e].prior, 1e-30))
+                if has_noise:
+                    bias[g, action] += noise[g, action]
+        states[g].done = 0
+        states[g].considered = min(allowed, considered)
+
+
+@kernel
+def mix_dirichlet(nodes, edges, states, banned, noise, fraction):
+    """Mix Dirichlet noise into the priors of all roots (Silver et al. 2017)."""
+    for g in range(len(states)):
+        if states[g].target == 0:
+            continue
+        first, count = nodes[g, 0].first, nodes[g, 0].num_edges
+        total = 0.0
+        for e in range(first, first + count):
+            if not banned[g, edges[g, e].action]:
+                total += noise[g, edges[g, e].action]
+        if not total > 0.0:
+            continue
+        for e in range(first, first + count):
+            action = edges[g, e].action
+            share = 0.0 if banned[g, action] else noise[g, action] / total
+            edges[g, e].prior = (1.0 - fraction) * edges[g, e].prior + fraction * share
+
+
+@kernel
+def conclude_gumbel(nodes, edges, states, banned, bias, counts, params, policy, action, value):
+    """Write the improved policy [G, A], the chosen action [G] and the value [G] of all roots.
+
+    Policy: softmax(log prior + sigma(completed Q)); action: the best of the most visited; value:
+    completed Q averaged over that policy. Source: Danihelka et al. 2022, sections 3 and 4.
+    """
+    for g in range(len(states)):
+        if states[g].target == 0:
+            continue
+        first, count = nodes[g, 0].first, nodes[g, 0].num_edges
+        mix = mixed_value(nodes, edges, g, 0)
+        most_total = most = 0
+        for e in range(first, first + count):
+            most_total = max(most_total, edges[g, e].visits)
+            most = max(most, counts[g, edges[g, e].action])
+        sigma = 0.5 * (params[0].c_visit + most_total) * params[0].c_scale
+        best_score = top = -np.inf
+        for e in range(first, first + count):
+            a, n = edges[g, e].action, edges[g, e].visits
+            if banned[g, a]:
+                continue
+            gain = sigma * (edges[g, e].total / n if n > 0 else mix)
+            top = max(top, np.log(max(edges[g, e].prior, 1e-30)) + gain)
+            if counts[g, a] == most and bias[g, a] + gain > best_score:
+                best_score = bias[g, a] + gain
+                action[g] = a
+        norm = mean = 0.0
+        for e in range(first, first + count):
+            a, n = edges[g, e].action, edges[g, e].visits
+            if banned[g, a]:
+                continue
+            q = edges[g, e].total / n if n > 0 else mix
+            weight = np.exp(np.log(max(edges[g, e].prior, 1e-30)) + sigma * q - top)
+            policy[g, a] = weight
+            norm += weight
+            mean += weight * q
+        value[g] = mean / norm
+        for a in range(policy.shape[1]):
+            policy[g, a] /= norm
+
+
+@kernel
+def conclude_puct(nodes, edges, states, params, policy, action, value):
+    """Write the visit shares [G, A], the most visited action [G] and the mean value [G].
+
+    With forced playouts the target is pruned: visits that PUCT would not have made, given the best
+    action's final score, are taken off again (Wu 2019, section 3.2).
+    """
+    for g in range(len(states)):
+        if states[g].target == 0:
+            continue
+        first, count = nodes[g, 0].first, nodes[g, 0].num_edges
+        visits = np.float64(nodes[g, 0].visits)
+        best = first
+        for e in range(first, first + count):
+            if edges[g, e].visits > edges[g, best].visits:
+                best = e
+        base = params[0].c_puct_base
+        scale = (params[0].c_puct + np.log((1.0 + visits + base) / base)) * np.sqrt(visits)
+        n = np.float64(edges[g, best].visits)
+        bar = edges[g, best].total / max(n, 1.0) + scale * edges[g, best].prior / (1.0 + n)
+        total = 0.0
+        for e in range(first, first + count):
+            n, prior = np.float64(edges[g, e].visits), edges[g, e].prior
+            kept = n
+            if params[0].forced_playouts > 0.0 and e != best and n > 0.0:
+                forced = np.sqrt(params[0].forced_playouts * prior * (visits - 1.0))
+                gap = bar - edges[g, e].total / n
+                needed = scale * prior / gap - 1.0 if gap > 0.0 else n
+                kept = max(min(n, needed), n - forced)
+                if kept <= 1.0:
+                    kept = 0.0
+            policy[g, edges[g, e].action] = kept
+            total += kept
+        for a in range(policy.shape[1]):
+            policy[g, a] /= max(total, 1.0)
+        action[g] = edges[g, best].action
+        value[g] = nodes[g, 0].total / visits
+
+
+@kernel
+def read_roots(nodes, edges, states, prior, visits, totals, raw_value):
+    """Copy priors, visits and value sums [G, A] and network values [G] of all roots."""
+    for g in range(len(states)):
+        if states[g].num_nodes == 0:
+            continue
+        raw_value[g] = nodes[g, 0].value
+        for e in range(nodes[g, 0].first, nodes[g, 0].first + nodes[g, 0].num_edges):
+            prior[g, edges[g, e].action] = edges[g, e].prior
+            visits[g, edges[g, e].action] = edges[g, e].visits
+            totals[g, edges[g, e].action] = edges[g, e].total
