@@ -66,7 +66,7 @@ class Story:
         self.latest: dict[str, dict[str, Any]] = {}  # kind -> all fields ever told, newest value
         self.elapsed_s = 0.0
         self.losses: dict[str, deque[float]] = {name: deque(maxlen=60) for name in _LOSSES}
-        self.gates: deque[Event] = deque(maxlen=6)
+        self.gates: deque[Event] = deque(maxlen=5)
         self.promotions = 0
         self.alarms: deque[Event] = deque(maxlen=3)
 
@@ -230,14 +230,12 @@ def _losses(story: Story) -> RenderableType:
 
 def _gates(story: Story) -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    title = f"gate  {story.promotions} promoted"
-    table.add_row(Text(title, style=_DIM))
     for event in story.gates:
         good = bool(event["promoted"])
         verdict = Text("✔ promoted" if good else "✘ rejected", style=_GREEN if good else _RED)
         score = f"+{event.get('wins', 0)} ={event.get('draws', 0)} -{event.get('losses', 0)}"
         table.add_row(f"model {event['candidate']} vs {event['champion']}", score, verdict)
-    return table
+    return Group(_heading(f"gate: {story.promotions} promoted"), table)
 
 
 def _ratings(story: Story) -> RenderableType:
@@ -245,13 +243,12 @@ def _ratings(story: Story) -> RenderableType:
     low = min(row["elo"] for row in rows)
     span = max(row["elo"] for row in rows) - low or 1.0
     table = Table.grid(padding=(0, 2))
-    table.add_row(Text("elo", style=_DIM))
-    for row in rows[:8]:
+    for row in rows[:6]:
         width = 1 + round(15 * (row["elo"] - low) / span)
         error = (row.get("high", row["elo"]) - row.get("low", row["elo"])) / 2
         value = f"{row['elo']:+.0f} ±{error:.0f}"
         table.add_row(row["player"], value, Text("━" * width, style="magenta"))
-    return table
+    return Group(_heading("elo, ± 95 %"), table)
 
 
 def _board(story: Story) -> RenderableType:
@@ -261,6 +258,10 @@ def _board(story: Story) -> RenderableType:
     caption = f"game {_count(game.get('number'))}  {game.get('result', '')}"
     board = board_text(game["size"], game["moves"])
     return Group(board, Text(caption, style=_DIM, justify="center"))
+
+
+def _heading(text: str) -> Text:
+    return Text(f"\n{text}", style=_DIM)
 
 
 def _ranked(event: Event) -> list[dict[str, Any]]:

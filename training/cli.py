@@ -1,0 +1,105 @@
+"""The `honte` command. Imports nothing heavy: each command loads what it needs when it runs."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+from go_env.errors import HonteError
+
+app = typer.Typer(
+    name="honte",
+    help="A Go player that teaches itself: train, play, match, measure.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+PLAYER_HELP = (
+    "honte | honte:RUN_OR_FILE?sims=200 | policy:FILE | rollout?sims=1000 | random | gtp:COMMAND"
+)
+
+
+@app.command()
+def train(
+    preset_or_toml: Annotated[
+        str, typer.Argument(help="5x5, 7x7, 9x9, 9x9-gpu, 19x19-cluster, or a .toml file.")
+    ],
+    run: Annotated[
+        Path | None, typer.Option(help="Run directory; default runs/NAME.", file_okay=False)
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value.")
+    ] = None,
+    runner: Annotated[Literal["ray", "local"], typer.Option(help="Where things run.")] = "ray",
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join; default: this machine.")
+    ] = None,
+    hours: Annotated[
+        float | None, typer.Option(help="Stop after so many hours of training in all.", min=0.0)
+    ] = None,
+) -> None:
+    """Learn Go from nothing, or go on where the same command stopped."""
+    if address is not None and runner == "local":
+        raise HonteError("--address needs --runner ray")
+    from training.config import load_config
+
+    config = load_config(preset_or_toml, set_ or [])
+    run_dir = run or Path("runs") / Path(preset_or_toml).stem
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if runner == "ray":
+            from training import ray_runner
+
+            ray_runner.run(config, run_dir, hours=hours, address=address)
+        else:
+            from training import local_runner
+
+            local_runner.run(config, run_dir, hours=hours)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the same command goes on from {run_dir}", err=True)
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    out: Annotated[Path | None, typer.Option(help="Folder; default RUN/report.")] = None,
+) -> None:
+    """Draw the curves and tables of a run as PNG files and one HTML page."""
+    from training.report import write_report
+
+    typer.echo(write_report(run, out))
+
+
+@app.command(hidden=True)
+def demo(
+    run: Annotated[Path, typer.Option(help="Run directory.")] = Path("runs/demo"),
+    minutes: Annotated[float, typer.Option(help="Training time.")] = 7.0,
+    games: Annotated[int, typer.Option(help="Games against each anchor.")] = 100,
+) -> None:
+    """Train 5x5 for some minutes, then show what came out: what `make demo` runs."""
+    from training.demo import run_demo
+
+    run_demo(run, minutes=minutes, games=games)
+
+
+def main() -> None:
+    """Entry point of the console script: an error of the user's is one line and exit code 2."""
+    try:
+        app()
+    except HonteError as error:
+        typer.echo(f"honte: {error}", err=True)
+        sys.exit(2)
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    """Let SIGTERM end a run in the same good order as Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()
