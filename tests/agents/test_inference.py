@@ -1,0 +1,300 @@
+"""Backends agree, rows do not depend on their batch, symmetries are undone, refits take effect."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from agents import backend_choice
+from agents.backend import Backend, BackendOutput, Floats, Precision, Weights
+from agents.backend_choice import (
+    InferenceConfig,
+    check_planes,
+    choose_backend,
+    compare,
+    openvino_is_installed,
+)
+from agents.checkpoint import Checkpoint
+from agents.inference import NetworkEvaluator, Symmetry, batch_sizes, network_evaluator
+from agents.network import SCORE_UNIT, Network
+from agents.torch_backend import TorchBackend, cpu_has_bf16
+from go_env.batch import PositionBatch
+from go_env.errors import HonteError
+from go_env.features import feature_set
+from go_env.position import Position
+from go_env.rules import Rules
+from go_env.symmetry import NUM_SYMMETRIES, action_tables, point_tables
+from networks import filled_network
+
+SIZE = 5
+LEAN = feature_set("lean")
+needs_openvino = pytest.mark.skipif(not openvino_is_installed(), reason="openvino is optional")
+needs_bf16 = pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bf16")
+
+
+def backend_of(kind: str, network: Network, details: bool = False) -> Backend:
+    runtime, precision = kind.split()
+    chosen: Precision = "bf16" if precision == "bf16" else "fp32"
+    if runtime == "torch":
+        return TorchBackend(network.config, network.state_dict(), chosen, details)
+    from agents.openvino_backend import OpenvinoBackend
+
+    return OpenvinoBackend(network.config, network.state_dict(), chosen, details)
+
+
+KINDS = [
+    "torch fp32",
+    pytest.param("torch bf16", marks=needs_bf16),
+    pytest.param("openvino fp32", marks=needs_openvino),
+    pytest.param("openvino bf16", marks=[needs_openvino, needs_bf16]),
+]
+
+
+def tolerance(kind: str) -> float:
+    return 2e-5 if kind.endswith("fp32") else 0.03
+
+
+def random_positions(count: int, size: int = SIZE, seed: int = 0) -> list[Position]:
+    rng = np.random.default_rng(seed)
+    positions = []
+    for _ in range(count):
+        position = Position.initial(Rules(size=size, komi=24.0))
+        for _ in range(int(rng.integers(size * size))):
+            position = position.play(int(rng.choice(np.flatnonzero(position.legal()[:-1]))))
+        positions.append(position)
+    return positions
+
+
+def evaluator_of(
+    network: Network, symmetry: Symmetry = "none", kind: str = "torch fp32", max_batch: int = 16
+) -> NetworkEvaluator:
+    rng = np.random.default_rng(3)
+    backend = backend_of(kind, network, details=True)
+    return NetworkEvaluator(backend, LEAN, symmetry, rng, max_batch)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [2, 5, 9])
+def test_backends_answer_as_the_network_does(kind: str, size: int) -> None:
+    network = filled_network()
+    planes = check_planes(LEAN, size)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(planes))
+    probabilities = torch.softmax(expected.value, dim=1).numpy()
+    output = backend_of(kind, network, details=True).run(planes)
+    near = {"atol": tolerance(kind), "rtol": tolerance(kind)}
+    np.testing.assert_allclose(output.policy, torch.softmax(expected.policy, 1).numpy(), **near)
+    np.testing.assert_allclose(output.value, probabilities[:, 0] - probabilities[:, 2], **near)
+    assert output.ownership is not None
+    assert output.score is not None
+    np.testing.assert_allclose(output.ownership, torch.tanh(expected.ownership).numpy(), **near)
+    points = expected.score.numpy() * SCORE_UNIT
+    np.testing.assert_allclose(output.score, points, atol=10 * tolerance(kind), rtol=0.03)
+    assert output.value.std() > 0.01, "a constant would agree with anything"
+    short = backend_of(kind, network).run(planes)
+    np.testing.assert_allclose(short.policy, output.policy, **near)
+    assert short.ownership is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_new_weights_take_effect_in_every_shape(kind: str) -> None:
+    old, new = filled_network(seed=1), filled_network(seed=2)
+    planes = check_planes(LEAN, SIZE)
+    backend = backend_of(kind, old)
+    for rows in (8, 4):
+        backend.run(planes[:rows].copy())
+    backend.load(new.state_dict())
+    for rows in (8, 4):
+        expected = backend_of(kind, new).run(planes[:rows].copy())
+        np.testing.assert_array_equal(backend.run(planes[:rows].copy()).value, expected.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_does_not_depend_on_its_batch(kind: str) -> None:
+    """Neither on its place, nor on its neighbors, nor on how far the batch was padded."""
+    evaluator = evaluator_of(filled_network(), kind=kind)
+    positions = random_positions(11)
+    whole = evaluator.evaluate(PositionBatch.of(positions))
+    for i in (0, 4, 10):
+        alone = evaluator.evaluate(PositionBatch.of([positions[i]]))
+        moved = evaluator.evaluate(PositionBatch.of([positions[1], positions[i], positions[0]]))
+        for mine, row in ((alone, 0), (moved, 1)):
+            np.testing.assert_allclose(mine.policy[row], whole.policy[i], atol=tolerance(kind))
+            np.testing.assert_allclose(mine.value[row], whole.value[i], atol=tolerance(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])  # torch's fp32 matrix product: only to rounding
+def test_with_one_shape_rows_are_equal_to_the_last_bit(kind: str) -> None:
+    """What makes a search independent of how games are batched together."""
+    network = filled_network(channels=32)
+    evaluator = NetworkEvaluator(backend_of(kind, network), LEAN, max_batch=8, min_batch=8)
+    positions = random_positions(11)
+    whole = evaluator.evaluate(PositionBatch.of(positions))
+    for chosen in ([4], [7, 10, 2], list(range(10, -1, -1))):
+        some = evaluator.evaluate(PositionBatch.of([positions[i] for i in chosen]))
+        np.testing.assert_array_equal(some.policy, whole.policy[chosen])
+        np.testing.assert_array_equal(some.value, whole.value[chosen])
+
+
+def test_batches_above_the_limit_are_cut_and_joined() -> None:
+    network = filled_network()
+    positions = random_positions(11)
+    whole = evaluator_of(network, max_batch=16).evaluate(PositionBatch.of(positions))
+    parts = evaluator_of(network, max_batch=4).evaluate(PositionBatch.of(positions))
+    for name in ("policy", "value", "score", "ownership"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-5)
+
+
+def test_batches_are_padded_to_few_sizes() -> None:
+    assert batch_sizes(1) == [1]
+    assert batch_sizes(24) == [1, 2, 3, 4, 6, 8, 12, 16, 24]
+    assert batch_sizes(100) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 100]
+    assert batch_sizes(16, min_batch=8) == [8, 12, 16]
+    assert batch_sizes(16, min_batch=16) == [16]
+    shapes = []
+
+    class Recorder:
+        name = "recorder"
+
+        def run(self, planes: Floats) -> BackendOutput:
+            shapes.append(len(planes))
+            return BackendOutput(
+                np.zeros((len(planes), 26), np.float32), np.zeros(len(planes), np.float32)
+            )
+
+        def load(self, weights: Weights) -> None: ...
+
+    evaluator = NetworkEvaluator(Recorder(), LEAN, max_batch=8)
+    for count in (1, 5, 7, 19):
+        answer = evaluator.evaluate(PositionBatch.of(random_positions(count)))
+        assert answer.policy.shape == (count, 26)
+        assert answer.value.shape == (count,)
+    assert shapes == [1, 6, 8, 8, 8, 3]
+
+
+def transformed(position: Position, symmetry: int) -> Position:
+    table = action_tables(position.size)[symmetry]
+    moves = [(color, int(table[action])) for color, action in position.moves]
+    return Position.from_moves(position.rules, moves)
+
+
+def test_averaging_makes_the_network_blind_to_the_board_s_orientation() -> None:
+    evaluator = evaluator_of(filled_network(), symmetry="average")
+    plain = evaluator_of(filled_network())
+    position = random_positions(1, seed=4)[0]
+    upright = evaluator.evaluate(PositionBatch.of([position]))
+    assert upright.ownership is not None
+    for symmetry in range(NUM_SYMMETRIES):
+        turned = evaluator.evaluate(PositionBatch.of([transformed(position, symmetry)]))
+        table = action_tables(SIZE)[symmetry]
+        np.testing.assert_allclose(turned.policy[0, table], upright.policy[0], atol=1e-5)
+        np.testing.assert_allclose(turned.value, upright.value, atol=1e-5)
+        assert turned.ownership is not None
+        points = point_tables(SIZE)[symmetry]
+        np.testing.assert_allclose(turned.ownership[0, points], upright.ownership[0], atol=1e-5)
+    alone = plain.evaluate(PositionBatch.of([position]))
+    assert np.abs(alone.policy - upright.policy).max() > 1e-4, "this network has no orientation"
+
+
+def test_a_random_symmetry_is_one_of_the_eight_views_turned_back() -> None:
+    network = filled_network()
+    position = random_positions(1, seed=4)[0]
+    plain = evaluator_of(network)
+    views = []
+    for symmetry in range(NUM_SYMMETRIES):
+        turned = plain.evaluate(PositionBatch.of([transformed(position, symmetry)]))
+        views.append(turned.policy[0, action_tables(SIZE)[symmetry]])
+    answers = evaluator_of(network, symmetry="random").evaluate(PositionBatch.of([position] * 16))
+    seen = {int(np.argmin([np.abs(view - row).max() for view in views])) for row in answers.policy}
+    closest = [min(np.abs(view - row).max() for view in views) for row in answers.policy]
+    assert max(closest) < 1e-5
+    assert len(seen) > 3
+
+
+def test_the_choice_is_measured_reported_and_obeys_overrides() -> None:
+    network = filled_network()
+    weights = network.state_dict()
+    chosen = choose_backend(network.config, weights, InferenceConfig(), SIZE)
+    assert len(chosen.report) >= 1
+    assert any(line.startswith(chosen.name) and "positions/s" in line for line in chosen.report)
+    forced = InferenceConfig(backend="torch", precision="fp32")
+    assert choose_backend(network.config, weights, forced, SIZE).name == "torch fp32"
+    assert torch.get_num_threads() == 1
+
+
+def test_a_cpu_without_bf16_gets_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend_choice, "cpu_has_bf16", lambda: False)
+    network = filled_network()
+    chosen = choose_backend(network.config, network.state_dict(), InferenceConfig(), SIZE)
+    assert all("fp32" in line for line in chosen.report)
+    with pytest.raises(HonteError, match="no bf16 instructions"):
+        config = InferenceConfig(precision="bf16")
+        choose_backend(network.config, network.state_dict(), config, SIZE)
+
+
+def test_without_openvino_torch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend_choice, "openvino_is_installed", lambda: False)
+    network = filled_network()
+    chosen = choose_backend(network.config, network.state_dict(), InferenceConfig(), SIZE)
+    assert chosen.name.startswith("torch")
+    with pytest.raises(HonteError, match="openvino is not installed"):
+        config = InferenceConfig(backend="openvino")
+        choose_backend(network.config, network.state_dict(), config, SIZE)
+
+
+@needs_bf16
+def test_a_precision_that_changes_the_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start and, after a good start, with the first weights that it cannot carry."""
+    network = filled_network()
+    weights = network.state_dict()
+    loud = {name: weight * 8 for name, weight in weights.items()}
+    monkeypatch.setattr(  # bf16 is no faster at this size of network
+        backend_choice,
+        "_seconds_per_run",
+        lambda backend, _: 2.0 if "fp32" in backend.name else 1.0,
+    )
+    config = InferenceConfig(backend="torch")
+    chosen = choose_backend(network.config, weights, config, SIZE)
+    assert chosen.name == "torch bf16"
+    monkeypatch.setattr(backend_choice, "MAX_VALUE_ERROR", 1e-4)
+    chosen.load(loud)
+    assert chosen.name == "torch fp32"
+    assert any("refused, differs from fp32" in line for line in chosen.report)
+    bf16_only = dataclasses.replace(config, precision="bf16")
+    with pytest.raises(HonteError, match="try precision=fp32"):
+        choose_backend(network.config, loud, bf16_only, SIZE)
+
+
+def test_differences_are_measured_over_probable_moves() -> None:
+    reference = BackendOutput(
+        np.array([[0.5, 0.499, 0.001]], np.float32), np.array([0.1], np.float32)
+    )
+    output = BackendOutput(np.array([[0.25, 0.7, 0.05]], np.float32), np.array([0.4], np.float32))
+    difference = compare(output, reference)
+    assert difference.log_policy == pytest.approx(np.log(2.0), rel=1e-5)
+    assert difference.value == pytest.approx(0.3)
+    broken = BackendOutput(np.full((1, 3), np.nan, np.float32), reference.value)
+    assert not compare(broken, reference).acceptable
+
+
+def test_a_checkpoint_becomes_an_evaluator() -> None:
+    network = filled_network()
+    checkpoint = Checkpoint(network.config, Rules(size=SIZE), {}, network.state_dict())
+    evaluator = network_evaluator(checkpoint, SIZE)
+    answer = evaluator.evaluate(PositionBatch.of(random_positions(3), evaluator.history))
+    np.testing.assert_allclose(answer.policy.sum(axis=1), 1.0, atol=0.02)
+    assert answer.score is None
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(HonteError, match="unknown backend 'tpu'"):
+        InferenceConfig(backend="tpu")  # type: ignore[arg-type]
+    with pytest.raises(HonteError, match="unknown precision"):
+        InferenceConfig(precision="int4")  # type: ignore[arg-type]
+    with pytest.raises(HonteError, match="unknown symmetry"):
+        evaluator_of(filled_network(), symmetry="mirror")  # type: ignore[arg-type]
+    with pytest.raises(HonteError, match="random generator"):
+        NetworkEvaluator(backend_of("torch fp32", filled_network()), LEAN, "random")
