@@ -104,11 +104,8 @@ def _image(draw: Callable[[Figure, Sequence[Event]], None], events: Any, theme: 
 def _draw_elo(figure: Figure, events: Sequence[Event]) -> None:
     rated, fixed = champions(events), anchors(events)
     axes = figure.subplots(1, 3, sharey=True, width_ratios=(2, 1, 1))
-    axis_fields = (
-        ("elapsed_s", "hours"),
-        ("self_play_games", "games"),
-        ("evaluations", "evaluations"),
-    )
+    time_s, unit = _time_unit(events)
+    axis_fields = ((unit, "elapsed_s"), ("games", "self_play_games"), ("evaluations",) * 2)
     elo = np.array([row["elo"] for row in rated])
     errors = np.abs(np.array([[row["low"], row["high"]] for row in rated]).T - elo)
     for axis, (label, field) in zip(axes, axis_fields, strict=True):

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import re
 import string
 from collections.abc import Iterable, Sequence
 from importlib import resources
@@ -17,6 +18,7 @@ from training.model_store import ModelStore
 from training.progress import clock
 
 _NUM_SAMPLE_GAMES = 6
+_NUMBER = re.compile(r"[-+±−=\d., ]*\d[\d., ]*%?")
 
 
 def write_report(run_dir: Path, out: Path | None = None) -> Path:
@@ -45,9 +47,7 @@ def _page(events: Sequence[Event], charts: Iterable[Chart], config_toml: str) ->
         sections.insert(1, _rating_section(events))
     sections += [_gate_section(events), _games_section(events), _alarm_section(events)]
     sections.append(_origin_section(config, config_toml))
-    template = string.Template(
-        resources.files("training").joinpath("report.html").read_text("utf-8")
-    )
+    template = resources.files("training").joinpath("report.html").read_text("utf-8")
     size = config.get("size", "?")
     return string.Template(template).substitute(
         title=html.escape(f"honte {config.get('name', '')}"),
@@ -168,7 +168,7 @@ def _section(title: str, note: str, body: str) -> str:
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], wide_last: bool = False) -> str:
     """An HTML table of cells that are HTML already; columns of numbers are set to the right."""
     rows = list(rows)
-    numeric = [all(row[i].lstrip("+-±−")[:1].isdigit() for row in rows) for i in range(len(heads))]
+    numeric = [all(_NUMBER.fullmatch(row[i]) for row in rows) for i in range(len(heads))]
 
     def line(tag: str, cells: Sequence[str]) -> str:
         marks = [' class="number"' if flag else "" for flag in numeric]
