@@ -194,5 +194,6 @@ def _toml_value(value: Any) -> str:
         return "[" + ", ".join(_toml_value(item) for item in value) + "]"
     if isinstance(value, float):
         return repr(value)
-    # JSON's strings, integers and booleans are TOML's.
-    return json.dumps(NONE_WORD if value is None else value, ensure_ascii=False)
+    # JSON's integers and booleans are TOML's, and its strings but for one unprintable character.
+    text = json.dumps(NONE_WORD if value is None else value, ensure_ascii=False)
+    return text.replace("\x7f", "\\u007f")
