@@ -1,0 +1,198 @@
+"""The learner: batches in, better weights out. It owns the network, its average and the optimizer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agents.network import Network, NetworkConfig, new_network
+from go_env.errors import HonteError
+from training.losses import LossWeights, Targets, alphazero_losses, weighted_sum
+from training.replay import Batch
+
+_MOST_SKIPS = 3  # steps in a row that may be left out before the learner gives up
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """How weights are changed."""
+
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    batch: int = 256
+    learning_rate: float = 2e-3  # sgd: 0.02 (MiniZero at batch 1024), 0.05 (KataGo per 256)
+    momentum: float = 0.9  # sgd, with Nesterov
+    weight_decay: float = 1e-4  # AlphaGo Zero's L2 is 1e-4; here decoupled for adamw
+    warmup_steps: int = 200
+    hold: float = 0.6  # the rate is held up to this fraction of the run, then falls as a cosine ..
+    final_rate: float = 0.03  # .. to this fraction of it
+    clip_norm: float = 1.0
+    average: float = 0.999  # decay of the averaged weights that play (0: play with the raw ones)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    losses: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.learning_rate <= 0 or self.clip_norm <= 0:
+            raise HonteError("learner batch, learning_rate and clip_norm must be positive")
+        if not (0 <= self.hold <= 1 and 0 <= self.final_rate <= 1 and 0 <= self.average < 1):
+            raise HonteError("learner hold, final_rate and average must lie between 0 and 1")
+
+    def rate(self, step: int, progress: float) -> float:
+        """Return the learning rate at a step, `progress` in [0, 1] of the run being over."""
+        warm = min(1.0, (step + 1) / max(self.warmup_steps, 1))
+        left = (1 - min(progress, 1.0)) / max(1 - self.hold, 1e-9)
+        share = 0.5 - 0.5 * math.cos(math.pi * min(left, 1.0))
+        return self.learning_rate * warm * (self.final_rate + (1 - self.final_rate) * share)
+
+
+class Learner:
+    """One network in training. `step` is deterministic given the batches on one thread of a CPU."""
+
+    def __init__(self, network: NetworkConfig, config: LearnerConfig, seed: int) -> None:
+        self.config = config
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.network = new_network(network, seed).to(self._device)
+        self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        self._optimizer = _optimizer(self.network, config)
+        self._bf16 = config.precision == "bf16" or (config.precision == "auto" and _has_fast_bf16())
+        self.steps = 0
+        self.samples = 0
+        self.skipped = 0
+        self._skips_in_a_row = 0
+
+    def step(self, batch: Batch, progress: float) -> dict[str, float]:
+        """Make one optimizer step; return the loss terms, `loss`, `grad_norm`, `learning_rate`.
+
+        A step whose loss or gradient is not finite is left out and counted.
+        """
+        rate = self.config.rate(self.steps, progress)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        terms = self._losses(batch)
+        loss = weighted_sum(terms, self.config.losses)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
+        if self._is_sound(loss, norm):
+            self._optimizer.step()
+            self._update_average()
+        self.steps += 1
+        self.samples += len(batch.value)
+        result = {name: float(term) for name, term in terms.items()}
+        return {**result, "loss": float(loss), "grad_norm": float(norm), "learning_rate": rate}
+
+    @torch.no_grad()
+    def judge(self, batch: Batch) -> tuple[dict[str, float], np.ndarray, float]:
+        """Return the loss terms on a batch without learning, its predicted values [B] in [-1, 1],
+        and the entropy of the policy in nats."""
+        self.network.eval()
+        output = self.network(self._planes(batch))
+        terms = alphazero_losses(output, self._targets(batch))
+        chances = torch.softmax(output.value, dim=1)
+        log_policy = torch.log_softmax(output.policy, dim=1)
+        entropy = float(-(log_policy.exp() * log_policy).sum(dim=1).mean())
+        values = (chances[:, 0] - chances[:, 2]).cpu().numpy()
+        return {name: float(term) for name, term in terms.items()}, values, entropy
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the weights that play: the averaged ones, float32 on the CPU, a copy."""
+        source = self.averaged if self.config.average else self.network.state_dict()
+        return {name: tensor.detach().float().cpu().clone() for name, tensor in source.items()}
+
+    def playing_network(self) -> Network:
+        """Return a network with the weights that play."""
+        network = Network(self.network.config)
+        network.load_state_dict(self.weights())
+        return network
+
+    def weight_norm(self) -> float:
+        """Return the Euclidean norm of all weights."""
+        return math.sqrt(sum(float(p.detach().square().sum()) for p in self.network.parameters()))
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return (tensors, JSON values) from which `restore` goes on exactly."""
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"averaged.{k}": v for k, v in self.averaged.items()}
+        names = [name for name, _ in self.network.named_parameters()]
+        for index, slots in self._optimizer.state_dict()["state"].items():
+            for slot, value in slots.items():
+                tensors[f"optimizer.{slot}.{names[index]}"] = torch.as_tensor(value)
+        return tensors, {"steps": self.steps, "samples": self.samples, "skipped": self.skipped}
+
+    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "averaged": {}, "optimizer": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
+        self.network.load_state_dict(parts["network"])
+        self.averaged = {k: v.to(self._device) for k, v in parts["averaged"].items()}
+        names = [name for name, _ in self.network.named_parameters()]
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimizer"].items():
+            slot, _, parameter = name.partition(".")
+            state.setdefault(names.index(parameter), {})[slot] = tensor
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.steps, self.samples = values["steps"], values["samples"]
+        self.skipped = values["skipped"]
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            output = self.network(self._planes(batch))
+        output = type(output)(*(tensor.float() for tensor in output))
+        return alphazero_losses(output, self._targets(batch))
+
+    def _planes(self, batch: Batch) -> Tensor:
+        planes = torch.from_numpy(batch.planes).to(self._device, non_blocking=True)
+        return planes.contiguous(memory_format=torch.channels_last)
+
+    def _targets(self, batch: Batch) -> Targets:
+        arrays = (batch.policy, batch.value, batch.short_term_value, batch.score, batch.ownership)
+        return Targets(*(torch.from_numpy(a).to(self._device, non_blocking=True) for a in arrays))
+
+    def _is_sound(self, loss: Tensor, norm: Tensor) -> bool:
+        if bool(torch.isfinite(loss)) and bool(torch.isfinite(norm)):
+            self._skips_in_a_row = 0
+            return True
+        self.skipped += 1
+        self._skips_in_a_row += 1
+        if self._skips_in_a_row >= _MOST_SKIPS:
+            raise HonteError(
+                f"training diverged at step {self.steps}: {_MOST_SKIPS} losses in a row were not "
+                "finite; start again from the last checkpoint with a lower learner.learning_rate"
+            )
+        return False
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.config.average, (1 + self.steps) / (10 + self.steps))
+        for name, tensor in self.network.state_dict().items():
+            self.averaged[name].lerp_(tensor.float(), 1 - decay)
+
+
+def _optimizer(network: Network, config: LearnerConfig) -> torch.optim.Optimizer:
+    """Return the optimizer; biases and single scales are not decayed."""
+    groups = [  # one a parameter keeps the order of named_parameters(), which `state` relies on
+        {"params": [p], "weight_decay": config.weight_decay if p.ndim > 1 else 0.0}
+        for p in network.parameters()
+    ]
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=config.learning_rate, foreach=True)
+    return torch.optim.SGD(
+        groups, lr=config.learning_rate, momentum=config.momentum, nesterov=True, foreach=True
+    )
+
+
+def _has_fast_bf16() -> bool:
+    """Tell whether bf16 arithmetic is faster than fp32 here."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
