@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from sgfmill.boards import Board as SgfmillBoard
-from slow_board import BLACK, WHITE, SlowGame
 
 from go_env.benson import fill_pass_alive_all
 from go_env.board import (
@@ -24,6 +23,7 @@ from go_env.board import (
     start_all,
 )
 from go_env.rules import Ko, Rules
+from slow_board import BLACK, WHITE, SlowGame
 
 RULE_SETS: list[tuple[Ko, bool]] = [(ko, suicide) for ko in KO_CODES for suicide in (True, False)]  # type: ignore[misc]
 _CLASS = {None: LEGAL, "occupied": ILLEGAL, "suicide": ILLEGAL, "ko": KO_BANNED}

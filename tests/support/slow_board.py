@@ -1,6 +1,6 @@
 """Go written for the eye, not for the machine: the oracle that the kernels must agree with.
 
-Points are (row, column) pairs, a board is a dict from point to stone, and each earlier board is kept
+Points are (row, column) pairs, a board is a dict from point to stone, each earlier board is kept
 whole. Nothing here is shared with `go_env`: no kernel, no table, no hash.
 
 Sources: the Tromp-Taylor rules (https://tromp.github.io/go.html); Benson, "Life in the game of Go",
