@@ -1,0 +1,122 @@
+"""Openings for matches: short, varied, no two alike up to symmetry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from go_env.coords import EMPTY, vertex_from_action
+from go_env.errors import HonteError
+from go_env.position import Position
+from go_env.rules import Rules
+from go_env.sgf import read_sgf
+from go_env.symmetry import NUM_SYMMETRIES, point_tables
+
+# A draw is repeated this often for each opening still missing before one ply is added: on 5x5 there
+# are 6 openings of one ply and no 7th can be found.
+_DRAWS_PER_OPENING = 200
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The moves that both games of a pair start with, Black first."""
+
+    name: str
+    moves: tuple[int, ...] = ()
+
+
+def sample_openings(rules: Rules, plies: int, count: int, seed: int) -> list[Opening]:
+    """Draw distinct random openings; the first n of a longer list are the shorter list.
+
+    Every move is uniform among the legal ones that are no pass, no suicide and fill no own eye.
+    Where `plies` moves give fewer than `count` distinct positions, further openings are longer.
+    With 0 plies all games start from the empty board.
+    """
+    if plies < 0:
+        raise HonteError(f"an opening cannot have {plies} moves")
+    if plies == 0:
+        return [Opening("empty board")] * count
+    rng = np.random.default_rng(np.random.SeedSequence([seed, rules.size, plies]))
+    seen: set[bytes] = set()
+    openings: list[Opening] = []
+    failures = 0
+    while len(openings) < count:
+        position = _random_position(rules, plies, rng)
+        key = canonical_key(position)
+        if key in seen:
+            failures += 1
+            if failures >= _DRAWS_PER_OPENING:
+                plies, failures = plies + 1, 0
+            continue
+        seen.add(key)
+        failures = 0
+        actions = tuple(action for _, action in position.moves)
+        openings.append(Opening(_name(actions, rules.size), actions))
+    return openings
+
+
+def book_openings(folder: Path, rules: Rules, plies: int | None = None) -> list[Opening]:
+    """Read the first moves (default: all) of every SGF file of a folder, in the order of names."""
+    files = sorted(folder.glob("*.sgf"))
+    if not files:
+        raise HonteError(f"no *.sgf file in {folder}: give a folder of SGF openings")
+    openings: list[Opening] = []
+    seen: set[bytes] = set()
+    for file in files:
+        game = read_sgf(file)
+        if game.size != rules.size:
+            raise HonteError(
+                f"{file} is {game.size}x{game.size}, the match {rules.size}x{rules.size}"
+            )
+        if game.black_stones or game.white_stones:
+            raise HonteError(f"{file} has setup stones; an opening is moves only")
+        moves = game.moves[:plies]
+        if any(color != 1 + ply % 2 for ply, (color, _) in enumerate(moves)):
+            raise HonteError(f"{file}: Black and White do not alternate in the opening")
+        position = Position.from_moves(rules, moves)
+        if position.ended:
+            raise HonteError(f"{file}: the opening is a finished game; use fewer plies")
+        key = canonical_key(position)
+        if key not in seen:
+            seen.add(key)
+            openings.append(Opening(file.stem, tuple(action for _, action in moves)))
+    return openings
+
+
+def canonical_key(position: Position) -> bytes:
+    """Return a key that a position shares with its mirror images and rotations only."""
+    stones = position.board.ravel()
+    images = np.empty((NUM_SYMMETRIES, stones.size), dtype=np.int8)
+    tables = point_tables(position.size)
+    for symmetry in range(NUM_SYMMETRIES):
+        images[symmetry, tables[symmetry]] = stones
+    return min(image.tobytes() for image in images) + bytes([position.to_play])
+
+
+def _random_position(rules: Rules, plies: int, rng: np.random.Generator) -> Position:
+    position = Position.initial(rules)
+    for _ in range(plies):
+        actions = np.flatnonzero(position.legal()[:-1])
+        for action in rng.permutation(actions).tolist():
+            following = position.play(action)
+            suicide = following.board.flat[action] == EMPTY
+            if not suicide and not _fills_own_eye(position, action):
+                position = following
+                break
+        else:
+            return _random_position(rules, plies, rng)  # nothing sensible is left: draw again
+    return position
+
+
+def _fills_own_eye(position: Position, action: int) -> bool:
+    """Tell whether all neighbors are the mover's own stones."""
+    side, board, color = position.size, position.board, position.to_play
+    row, column = divmod(action, side)
+    near = ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1))
+    return all(board[r, c] == color for r, c in near if 0 <= r < side and 0 <= c < side)
+
+
+def _name(actions: tuple[int, ...], size: int) -> str:
+    return " ".join(vertex_from_action(action, size) for action in actions)
