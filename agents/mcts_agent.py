@@ -1,0 +1,261 @@
+"""The player that searches: many positions at once for matches, one game step by step for GTP."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.base import Decision
+from go_env.batch import PositionBatch
+from go_env.errors import HonteError
+from go_env.position import Position
+from mcts.config import SearchConfig
+from mcts.evaluator import Evaluator
+from mcts.search import Search, SearchResult
+from mcts.tree import NO_CHILD
+
+_BATCH_GAMES = 64  # searched in lockstep by `choose`
+_SESSION_NODES = 50_000  # of a single game's tree; memory is touched as it is used
+_SCORED_MOVES = 12  # candidate moves whose expected score is asked for in an analysis
+_LCB_DEVIATIONS = 1.96
+
+
+class MctsAgent:
+    """Plays the search's choice after `simulations` simulations; searches positions in batches.
+
+    resign: give up when the value of the position is below this (None: never).
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        config: SearchConfig,
+        simulations: int,
+        name: str = "mcts",
+        resign: float | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        if simulations < 1:
+            raise HonteError(f"{name}: simulations must be at least 1, not {simulations}")
+        self.evaluator = evaluator
+        self.config = config
+        self.simulations = simulations
+        self.name = name
+        self._resign = resign
+        self._rng = rng
+        self._searches: dict[int, Search] = {}
+
+    def choose(self, positions: Sequence[Position]) -> list[Decision]:
+        decisions: list[Decision | None] = [None] * len(positions)
+        for size in sorted({position.size for position in positions}):
+            indices = [i for i, position in enumerate(positions) if position.size == size]
+            for start in range(0, len(indices), _BATCH_GAMES):
+                part = indices[start : start + _BATCH_GAMES]
+                found = self._search_batch([positions[i] for i in part])
+                for i, decision in zip(part, found, strict=True):
+                    decisions[i] = decision
+        return [decision for decision in decisions if decision is not None]
+
+    def close(self) -> None:
+        self._searches.clear()
+
+    def _search_batch(self, positions: list[Position]) -> list[Decision]:
+        size, count = positions[0].size, len(positions)
+        search = self._searches.get(size)
+        if search is None or search.games < count:
+            games = next(g for g in (1, 8, _BATCH_GAMES) if g >= count)
+            search = Search(
+                self.evaluator, self.config, positions[0].rules, games, self.simulations + 2
+            )
+            self._searches[size] = search
+        search.set_positions(positions)
+        budgets = np.zeros(search.games, np.int32)
+        budgets[:count] = self.simulations
+        result = search.run(budgets, self._rng)
+        return [self._decide(result, i, position) for i, position in enumerate(positions)]
+
+    def _decide(self, result: SearchResult, i: int, position: Position) -> Decision:
+        value, action = float(result.value[i]), int(result.action[i])
+        if self.config.root == "puct" and self._rng is not None and self.config.temperature > 0:
+            if position.ply < self.config.temperature_moves:
+                shares = result.visits[i] ** (1 / self.config.temperature)
+                action = int(self._rng.choice(len(shares), p=shares / shares.sum()))
+        resign = self._resign is not None and value < self._resign
+        return Decision(action, value, result.policy[i], result.visits[i], resign)
+
+
+@dataclass(frozen=True)
+class MoveInfo:
+    """One candidate of an analysis; values are for the player to move at the root."""
+
+    action: int
+    visits: int
+    value: float  # mean result of its simulations, in [-1, 1]
+    prior: float
+    score: float | None  # expected final lead in points
+    lcb: float  # lower confidence bound of the value (normal approximation of +-1 results)
+    pv: list[int]  # most visited continuation, this action first
+    order: int  # 0 is the best
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a search knows so far; values are for the player to move."""
+
+    visits: int
+    value: float
+    score: float | None
+    moves: list[MoveInfo]
+    ownership: NDArray[np.float32] | None  # [N*N], +1 the mover's
+    policy: NDArray[np.float32]  # [A] the evaluator's
+
+
+class SearchSession:
+    """One game under search, simulation by simulation; the tree follows the moves played.
+
+    The root always selects by PUCT, which can be stopped at any time; sequential halving needs to
+    know its budget beforehand.
+    """
+
+    def __init__(self, evaluator: Evaluator, config: SearchConfig) -> None:
+        self.evaluator = evaluator
+        self.config = config if config.root == "puct" else _anytime(config)
+        self._search: Search | None = None
+        self._position: Position | None = None
+        self._result: SearchResult | None = None
+        self._details: tuple[float | None, NDArray[np.float32] | None] | None = None
+        self._scores: dict[int, float] = {}
+
+    @property
+    def root_visits(self) -> int:
+        """Simulations in the present tree, those kept from earlier moves included."""
+        if self._search is None or self._search.forest.states["num_nodes"][0] == 0:
+            return 0
+        return int(self._search.forest.nodes["visits"][0, 0]) - 1
+
+    def set_position(self, position: Position) -> None:
+        """Search from here on; keeps the part of the tree that is still reachable."""
+        if position is self._position and self._search is not None:
+            return
+        line = None if self._position is None else _line_between(self._position, position)
+        if self._search is None or self._search.size != position.size:
+            self._search = Search(
+                self.evaluator, self.config, position.rules, 1, _SESSION_NODES
+            )
+            line = None
+        if line is None or not self.config.reuse:
+            self._search.set_positions([position])
+        else:
+            for action in line:
+                self._search.play(np.array([action]))
+        self._position = position
+        self._result, self._details, self._scores = None, None, {}
+
+    def run(self, simulations: int) -> None:
+        """Add simulations to the tree."""
+        if self._search is None:
+            raise HonteError("set a position before searching")
+        self._result = self._search.run(simulations)
+
+    def best(self) -> Decision:
+        """Return the most visited move; ties go to the higher value."""
+        result = self._searched()
+        visits, totals = result.visits[0], result.totals[0]
+        worth = visits + 0.5 * totals / np.maximum(visits, 1) * (visits > 0)
+        action = int(np.argmax(worth)) if visits.any() else int(np.argmax(result.prior[0]))
+        return Decision(action, float(result.value[0]), result.policy[0], visits)
+
+    def analysis(self) -> Analysis:
+        """Return what is known now: candidates by visits, with their continuations."""
+        result = self._searched()
+        score, ownership = self._root_details()
+        visits, totals = result.visits[0], result.totals[0]
+        order = sorted(np.flatnonzero(visits), key=lambda a: (-visits[a], -totals[a] / visits[a]))
+        self._score_moves([int(a) for a in order[:_SCORED_MOVES]])
+        moves = []
+        for rank, action in enumerate(order):
+            n, q = int(visits[action]), float(totals[action] / visits[action])
+            margin = _LCB_DEVIATIONS * math.sqrt(max(1.0 - q * q, 1e-4) / n)
+            moves.append(
+                MoveInfo(
+                    int(action), n, q, float(result.prior[0, action]),
+                    self._scores.get(int(action), score), max(q - margin, -1.0),
+                    self._principal_variation(int(action)), rank,
+                )
+            )  # fmt: skip
+        return Analysis(
+            self.root_visits, float(result.value[0]), score, moves, ownership, result.prior[0]
+        )
+
+    def _searched(self) -> SearchResult:
+        if self._result is None:
+            self.run(1)
+        assert self._result is not None
+        return self._result
+
+    def _root_details(self) -> tuple[float | None, NDArray[np.float32] | None]:
+        if self._details is None:
+            assert self._position is not None
+            batch = PositionBatch.of([self._position], self.evaluator.history)
+            judged = self.evaluator.evaluate(batch)
+            self._details = (
+                None if judged.score is None else float(judged.score[0]),
+                None if judged.ownership is None else judged.ownership[0].copy(),
+            )
+        return self._details
+
+    def _score_moves(self, actions: list[int]) -> None:
+        """Ask the evaluator for the expected score after candidate moves, once for each."""
+        assert self._position is not None
+        if self._root_details()[0] is None:
+            return
+        fresh = [action for action in actions if action not in self._scores]
+        children = [self._position.play(action) for action in fresh]
+        if not children:
+            return
+        batch = PositionBatch.of(children, self.evaluator.history)
+        judged = self.evaluator.evaluate(batch)
+        if judged.score is not None:
+            self._scores |= {a: -float(s) for a, s in zip(fresh, judged.score, strict=True)}
+
+    def _principal_variation(self, action: int) -> list[int]:
+        assert self._search is not None
+        nodes, edges = self._search.forest.nodes[0], self._search.forest.edges[0]
+        line, node = [], 0
+        while True:
+            first = int(nodes["first"][node])
+            own = edges[first : first + int(nodes["num_edges"][node])]
+            if len(own) == 0:
+                return line
+            match = own["action"] == action if not line else own["visits"] == own["visits"].max()
+            edge = own[int(np.argmax(match))]
+            if edge["visits"] == 0:
+                return line
+            line.append(int(edge["action"]))
+            node = int(edge["child"])
+            if node == NO_CHILD:
+                return line
+
+
+def _anytime(config: SearchConfig) -> SearchConfig:
+    """Return the same search with a PUCT root and no noise."""
+    values = {name: getattr(config, name) for name in config.__dataclass_fields__}
+    return SearchConfig(**{**values, "root": "puct", "dirichlet_fraction": 0.0})
+
+
+def _line_between(earlier: Position, later: Position) -> list[int] | None:
+    """Return the actions that lead from one position to the other, or None: it is no descendant."""
+    line: list[int] = []
+    step: Position | None = later
+    while step is not None and len(line) <= 4 * later.size**2:
+        if step is earlier:
+            return line[::-1]
+        if step.previous is None or step.moves[-1][0] != step.previous.to_play:
+            return None  # a move out of turn is not an edge of the tree
+        line.append(step.moves[-1][1])
+        step = step.previous
+    return None

@@ -1,0 +1,183 @@
+"""Players by text: the same SPEC everywhere, on the command line, over GTP and in matches.
+
+    random                              rollout?sims=1000
+    honte                               honte:RUN_OR_FILE?sims=200&search=puct
+    policy:FILE_OR_RUN?temperature=0.5  gtp:gnugo --mode gtp --level 10
+    q:FILE                              pg:FILE
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from urllib.parse import unquote
+
+import numpy as np
+
+from agents.base import Agent
+from agents.champion import find_checkpoint
+from agents.mcts_agent import MctsAgent
+from agents.random_agent import RandomAgent
+from go_env.errors import HonteError
+from mcts.config import SearchConfig
+from mcts.evaluator import Evaluator
+from mcts.rollout import RolloutEvaluator
+
+DEFAULT_SIMULATIONS = 200
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A player as text, taken apart: kind:target?key=value&key=value."""
+
+    text: str
+    kind: str
+    target: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+
+
+def parse_spec(text: str) -> Spec:
+    """Take a SPEC apart; the text after `gtp:` is a command and stays whole."""
+    text = text.strip()
+    kind, _, rest = text.partition(":")
+    if kind == "gtp":
+        return Spec(text, kind, rest.strip())
+    body, _, query = text.partition("?")
+    kind, _, target = body.partition(":")
+    options: dict[str, str] = {}
+    for part in filter(None, query.split("&")):
+        key, equals, value = part.partition("=")
+        if not equals or not key:
+            raise HonteError(f"player {text!r}: {part!r} is not an option of the form key=value")
+        options[key] = unquote(value)
+    return Spec(text, kind, target, options)
+
+
+def make_agent(spec: str, *, size: int, seed: int = 0) -> Agent:
+    """Return the player that a SPEC describes, ready for boards of this size."""
+    parsed = parse_spec(spec)
+    if parsed.kind not in _MAKERS:
+        near = difflib.get_close_matches(parsed.kind, _MAKERS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else f": use one of {', '.join(_MAKERS)}"
+        raise HonteError(f"unknown player {parsed.kind!r}{hint}")
+    options = _Options(parsed)
+    agent = _MAKERS[parsed.kind](parsed, options, size, seed)
+    options.refuse_unknown()
+    return agent
+
+
+class _Options:
+    """The options of a SPEC, taken one by one; what is left over is an error."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._left = dict(spec.options)
+        self._known: list[str] = []
+
+    def take(self, name: str, default: float) -> float:
+        """Return a number."""
+        text = self.text(name, "")
+        if not text:
+            return default
+        try:
+            return float(text)
+        except ValueError:
+            raise HonteError(
+                f"player {self._spec.text!r}: {name}={text} is not a number"
+            ) from None
+
+    def text(self, name: str, default: str) -> str:
+        self._known.append(name)
+        return self._left.pop(name, default)
+
+    def refuse_unknown(self) -> None:
+        for name in self._left:
+            near = difflib.get_close_matches(name, self._known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self._known)}"
+            raise HonteError(f"player {self._spec.text!r}: unknown option {name!r}; {hint}")
+
+
+def search_options(options: _Options, base: SearchConfig) -> SearchConfig:
+    """Return the search settings that a SPEC asks for."""
+    rule = options.text("search", base.root)
+    if rule not in ("puct", "gumbel"):
+        raise HonteError(f"search={rule} is not known: use puct or gumbel")
+    return replace(
+        base,
+        root=rule,
+        c_puct=options.take("c_puct", base.c_puct),
+        fpu_reduction=options.take("fpu", base.fpu_reduction),
+        considered=int(options.take("considered", base.considered)),
+        temperature_moves=int(options.take("temperature_moves", 0)),
+    )
+
+
+#: Matches and games with people: no noise, the most visited move.
+PLAY_SEARCH = SearchConfig(
+    root="puct", interior="puct", gumbel_scale=0.0, dirichlet_fraction=0.0, temperature_moves=0
+)
+
+
+def _random(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
+    return RandomAgent(seed, spec.text)
+
+
+def _rollout(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
+    evaluator = RolloutEvaluator(seed, rollouts=int(options.take("rollouts", 1)))
+    base = replace(PLAY_SEARCH, c_puct=1.4, fpu_reduction=0.0)
+    simulations = int(options.take("sims", 1000))
+    config = search_options(options, base)
+    return MctsAgent(evaluator, config, simulations, spec.text, _resign(options))
+
+
+def _honte(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
+    simulations = int(options.take("sims", DEFAULT_SIMULATIONS))
+    config = search_options(options, PLAY_SEARCH)
+    resign = _resign(options)
+    evaluator = _network(spec, options, size, seed)
+    rng = np.random.default_rng(seed) if config.temperature_moves else None
+    return MctsAgent(evaluator, config, simulations, spec.text, resign, rng)
+
+
+def _policy(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
+    from agents.policy_agent import PolicyAgent
+
+    temperature = options.take("temperature", 0.0)
+    return PolicyAgent(_network(spec, options, size, seed), spec.text, temperature, seed)
+
+
+def _gtp(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
+    from agents.gtp_agent import GtpAgent
+
+    return GtpAgent(spec.target, name=spec.text)
+
+
+def _network(spec: Spec, options: _Options, size: int, seed: int) -> Evaluator:
+    """Return the evaluator of the weights that a SPEC names; torch is imported only here."""
+    from agents.inference import InferenceConfig, network_evaluator
+
+    config = InferenceConfig(
+        backend=options.text("backend", "auto"),  # type: ignore[arg-type]
+        precision=options.text("precision", "auto"),  # type: ignore[arg-type]
+        device=options.text("device", "auto"),
+        details=True,
+    )
+    symmetry = options.text("symmetry", "none")
+    rng = np.random.default_rng(seed)
+    path = find_checkpoint(spec.target)
+    return network_evaluator(path, size, config, symmetry, rng)  # type: ignore[arg-type]
+
+
+def _resign(options: _Options) -> float | None:
+    bound = options.take("resign", 2.0)
+    return None if bound > 1 else -abs(bound)
+
+
+_MAKERS: dict[str, Callable[[Spec, _Options, int, int], Agent]] = {
+    "random": _random,
+    "rollout": _rollout,
+    "honte": _honte,
+    "policy": _policy,
+    "gtp": _gtp,
+}
