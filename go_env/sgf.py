@@ -1,0 +1,322 @@
+"""Games as SGF files: the main line, in and out.
+
+`SgfGame` holds plain values; `to_position` replays it, `from_position` collects it. Passes are
+understood in both spellings, text in any encoding; a broken file is one clear HonteError.
+
+Source: SGF FF[4], https://www.red-bean.com/sgf/.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from sgfmill import sgf as sgfmill_sgf
+
+from go_env.coords import (
+    BLACK,
+    WHITE,
+    action_from_sgf,
+    color_from_letter,
+    letter_from_color,
+    pass_action,
+    row_col_from_action,
+    vertex_from_action,
+)
+from go_env.errors import HonteError, IllegalMove
+from go_env.position import Position
+from go_env.rules import Ko, Rules
+
+#: (ko rule, suicide) by the words that programs write into RU. Scoring is by area whatever RU says.
+_RULES: dict[str, tuple[Ko, bool]] = {
+    "tromp-taylor": ("positional", True),
+    "tromptaylor": ("positional", True),
+    "cgos": ("positional", False),
+    "chinese": ("simple", False),
+    "cn": ("simple", False),
+    "japanese": ("simple", False),
+    "jp": ("simple", False),
+    "korean": ("simple", False),
+    "aga": ("situational", False),
+    "bga": ("situational", False),
+    "french": ("situational", False),
+    "nz": ("situational", True),
+    "new zealand": ("situational", True),
+    "goe": ("positional", True),
+    "ing": ("positional", True),
+}
+#: For files that do not say: whatever was played is accepted.
+_PERMISSIVE: tuple[Ko, bool] = ("simple", True)
+
+
+@dataclass(frozen=True)
+class SgfGame:
+    """One game record: setup stones, then moves (color, action), and what is told about them."""
+
+    size: int
+    komi: float = 0.0
+    moves: tuple[tuple[int, int], ...] = ()
+    black_stones: tuple[int, ...] = ()  # setup and handicap stones, as actions
+    white_stones: tuple[int, ...] = ()
+    to_play: int = BLACK  # who moves first
+    handicap: int = 0
+    rules: str = ""  # RU as written
+    result: str = ""  # RE as written: "B+3.5", "W+R", "0" is a draw
+    black: str = ""
+    white: str = ""
+    date: str = ""
+    event: str = ""
+    comments: Mapping[int, str] = field(default_factory=dict)  # by number of moves before; 0: root
+
+    @property
+    def winner(self) -> int | None:
+        """Return BLACK, WHITE, 0 for a draw, or None when the result is not known."""
+        text = self.result.strip().upper()
+        if text in ("0", "DRAW", "JIGO"):
+            return 0
+        return {"B+": BLACK, "W+": WHITE}.get(text[:2])
+
+    def to_rules(self) -> Rules:
+        """Return the rules that the file names; what it does not name is permitted."""
+        ko, suicide = _RULES.get(self.rules.strip().lower(), _PERMISSIVE)
+        return Rules(size=self.size, komi=self.komi, ko=ko, suicide=suicide)
+
+    def to_position(self, rules: Rules | None = None) -> Position:
+        """Replay the game; an illegal move is an error that names it."""
+        rules = rules or self.to_rules()
+        if rules.size != self.size:
+            raise HonteError(f"the game is {self.size}x{self.size}, not {rules.size}x{rules.size}")
+        position = Position.initial(rules)
+        if self.black_stones or self.white_stones or self.to_play != BLACK:
+            position = Position.setup(
+                rules, black=self.black_stones, white=self.white_stones, to_play=self.to_play
+            )
+        for number, (color, action) in enumerate(self.moves, 1):
+            try:
+                position = position.play(action, color)
+            except IllegalMove as error:
+                vertex = vertex_from_action(action, self.size)
+                raise IllegalMove(f"move {number} ({vertex}) is illegal: {error}") from None
+        return position
+
+    @staticmethod
+    def from_position(
+        position: Position,
+        *,
+        black: str = "",
+        white: str = "",
+        result: str | None = None,
+        rules: str = "",
+        comments: Mapping[int, str] | None = None,
+    ) -> SgfGame:
+        """Collect a game; the result of an ended position is filled in."""
+        root = position
+        for _ in position.moves:
+            root = root.undo()
+        stones = root.board.ravel()
+        if result is None:
+            result = result_text(position.score()) if position.ended else ""
+        return SgfGame(
+            size=position.size,
+            komi=position.komi,
+            moves=tuple(position.moves),
+            black_stones=tuple(np.flatnonzero(stones == BLACK).tolist()),
+            white_stones=tuple(np.flatnonzero(stones == WHITE).tolist()),
+            to_play=root.to_play,
+            rules=rules,
+            result=result,
+            black=black,
+            white=white,
+            comments=dict(comments or {}),
+        )
+
+
+def result_text(score: float) -> str:
+    """Return RE for an area score (Black minus White minus komi)."""
+    if score == 0:
+        return "0"
+    return f"{'B' if score > 0 else 'W'}+{abs(score):g}"
+
+
+def read_sgf(path: str | os.PathLike[str]) -> SgfGame:
+    """Read the main line of the first game in a file."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise HonteError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        return parse_sgf(data)
+    except HonteError as error:
+        raise HonteError(f"{path}: {error}") from None
+
+
+def parse_sgf(data: bytes | str) -> SgfGame:
+    """Read the main line of the first game in this text."""
+    raw = data.encode() if isinstance(data, str) else data
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    if b"(" not in raw:
+        raise HonteError("not an SGF file: it holds no game tree")
+    try:
+        return _from_sgfmill(_load(raw, text_is_utf8=isinstance(data, str)))
+    except HonteError:
+        raise
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise HonteError(f"not a readable SGF file: {reason}") from None
+
+
+def format_sgf(game: SgfGame) -> str:
+    """Return the game as SGF text (FF[4], UTF-8)."""
+    sgf = sgfmill_sgf.Sgf_game(size=game.size)
+    root = sgf.get_root()
+    root.set("KM", game.komi)
+    texts = {"PB": game.black, "PW": game.white, "RE": game.result, "RU": game.rules}
+    texts |= {"DT": game.date, "EV": game.event}
+    for name, text in texts.items():
+        if text:
+            root.set(name, text)
+    if game.handicap >= 2:
+        root.set("HA", game.handicap)
+    if game.black_stones or game.white_stones:
+        root.set_setup_stones(
+            *(
+                [_point(action, game.size) for action in stones]
+                for stones in (game.black_stones, game.white_stones)
+            )
+        )
+    if game.to_play != BLACK or game.white_stones or game.black_stones:
+        root.set("PL", letter_from_color(game.to_play))
+    node = root
+    for number in range(len(game.moves) + 1):
+        if number:
+            color, action = game.moves[number - 1]
+            node = sgf.extend_main_sequence()
+            node.set_move(letter_from_color(color), _point(action, game.size))
+        if game.comments.get(number):
+            node.set("C", game.comments[number])
+    return str(sgf.serialise().decode())
+
+
+def write_sgf(path: str | os.PathLike[str], game: SgfGame) -> None:
+    """Write one game; the file appears whole or not at all."""
+    target = Path(path)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(format_sgf(game))
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _point(action: int, size: int) -> tuple[int, int] | None:
+    """Return sgfmill's point: (row from the bottom, column), None for a pass."""
+    if action == pass_action(size):
+        return None
+    row, column = row_col_from_action(action, size)
+    return size - 1 - row, column
+
+
+def _load(raw: bytes, *, text_is_utf8: bool) -> sgfmill_sgf.Sgf_game:
+    """Parse with the declared encoding, or with the one that the bytes fit."""
+    guessed = "UTF-8"
+    if not text_is_utf8:
+        try:
+            declared = sgfmill_sgf.Sgf_game.from_bytes(raw)
+            if declared.get_root().has_property("CA"):
+                raw.decode(declared.get_charset())
+                return declared
+        except UnicodeDecodeError:
+            pass
+        except ValueError as error:
+            if "charset" not in str(error).lower() and "encod" not in str(error).lower():
+                raise
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError:
+            guessed = "ISO-8859-1"
+    return sgfmill_sgf.Sgf_game.from_bytes(raw, override_encoding=guessed)
+
+
+def _from_sgfmill(sgf: sgfmill_sgf.Sgf_game) -> SgfGame:
+    """Walk down the main line; raises ValueError or HonteError on what is not a game."""
+    root, size = sgf.get_root(), sgf.get_size()
+    setup: dict[int, int] = {}
+    moves: list[tuple[int, int]] = []
+    comments: dict[int, str] = {}
+    to_play = 0
+    for node in sgf.main_sequence_iter():
+        if node.has_setup_stones():
+            if moves:
+                raise HonteError(
+                    f"stones are edited after move {len(moves)}: this is not the record of a game"
+                )
+            _apply_setup(setup, node, size)
+        if node.has_property("PL"):
+            to_play = color_from_letter(node.get("PL"))
+        if node.has_property("B") and node.has_property("W"):
+            raise HonteError(f"one node holds two moves (after move {len(moves)})")
+        letter, raw_point = node.get_raw_move()
+        if letter is not None:
+            text = raw_point.decode("ascii", "replace").strip()
+            moves.append((color_from_letter(letter), action_from_sgf(text, size)))
+        if node.has_property("C"):
+            text = node.get("C")
+            comments[len(moves)] = f"{comments.get(len(moves), '')}\n{text}".strip()
+    black, white = (
+        tuple(sorted(point for point, owner in setup.items() if owner == color))
+        for color in (BLACK, WHITE)
+    )
+    if moves:
+        to_play = moves[0][0]
+    texts = {name: _text(root, name) for name in ("RU", "RE", "PB", "PW", "DT", "EV")}
+    return SgfGame(
+        size=size,
+        komi=_number(root, "KM"),
+        moves=tuple(moves),
+        black_stones=black,
+        white_stones=white,
+        to_play=to_play or (WHITE if black and not white else BLACK),
+        handicap=int(_number(root, "HA")),
+        rules=texts["RU"],
+        result=texts["RE"],
+        black=texts["PB"],
+        white=texts["PW"],
+        date=texts["DT"],
+        event=texts["EV"],
+        comments=comments,
+    )
+
+
+def _apply_setup(setup: dict[int, int], node: sgfmill_sgf.Node, size: int) -> None:
+    """Add, overwrite and erase stones as AB, AW and AE say."""
+    black, white, empty = node.get_setup_stones()
+    for color, points in ((BLACK, black), (WHITE, white), (0, empty)):
+        for row_from_bottom, column in points:
+            setup[(size - 1 - row_from_bottom) * size + column] = color
+
+
+def _text(node: sgfmill_sgf.Node, name: str) -> str:
+    return str(node.get(name)).strip() if node.has_property(name) else ""
+
+
+def _number(root: sgfmill_sgf.Node, name: str) -> float:
+    """Return KM or HA; absent or empty is 0, and a decimal comma is understood."""
+    if not root.has_property(name):
+        return 0.0
+    text = root.get_raw(name).decode("ascii", "replace").strip().replace(",", ".")
+    try:
+        value = float(text or 0)
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        raise HonteError(f"{name}[{text[:20]}] is not a number")
+    return value
