@@ -16,6 +16,7 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
+from agents.backend_choice import InferenceConfig
 from agents.network import NetworkConfig
 from go_env.errors import HonteError
 from go_env.features import feature_set
@@ -24,7 +25,7 @@ from mcts.config import SearchConfig
 from training.files import publish_text
 from training.gatekeeper import GateConfig
 from training.learner import LearnerConfig
-from training.local_runner import LoopConfig
+from training.schedule import LoopConfig
 from training.replay import ReplayConfig
 from training.self_play import SelfPlayConfig
 from training.settings import build, merge, nearest, parse_overrides, to_mapping, to_toml
@@ -43,6 +44,7 @@ class RunConfig:
     seed: int = 1
     rules: Rules = field(default_factory=Rules)
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     self_play: SelfPlayConfig = field(default_factory=SelfPlayConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)

@@ -85,8 +85,8 @@ class Learner:
             self._update_average()
         self.steps += 1
         self.samples += len(batch.value)
-        result = {name: float(term) for name, term in terms.items()}
-        return {**result, "loss": float(loss), "grad_norm": float(norm), "learning_rate": rate}
+        result = {name: float(term.detach()) for name, term in terms.items()}
+        return {**result, "loss": float(loss.detach()), "grad_norm": float(norm), "learning_rate": rate}
 
     @torch.no_grad()
     def judge(self, batch: Batch) -> tuple[dict[str, float], np.ndarray, float]:

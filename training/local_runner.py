@@ -1,0 +1,53 @@
+"""The whole loop in one process: the reference, reproducible to the bit from its seed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from training.config import RunConfig
+from training.run_files import open_run
+from training.trainer import Trainer
+from training.worker import Worker
+
+
+def run(config: RunConfig, run_dir: Path, hours: float | None = None, name: str = "") -> None:
+    """Train until the budget is spent; the same call goes on where an earlier one stopped."""
+    with open_run(config, run_dir, hours, name, runner="local", workers=1) as trainer:
+        worker = Worker(trainer.config, 0, trainer.starts)
+        while trainer.progress < 1.0:
+            task = trainer.next_task()
+            trainer.absorb(worker.play(task, trainer.weights(task.plan.model)))
+            _learn(trainer, worker)
+        trainer.publish()
+        _judge(trainer, worker)
+        trainer.finish("the budget is spent")
+
+
+def _learn(trainer: Trainer, worker: Worker) -> None:
+    """Make all learner steps that are due, publishing and judging models on the way."""
+    while trainer.due_steps:
+        trainer.learn(trainer.config.loop.publish_steps)
+        if trainer.publish_due:
+            trainer.publish()
+            if trainer.gate_due:
+                _judge(trainer, worker)
+
+
+def _judge(trainer: Trainer, worker: Worker) -> None:
+    """Let the gate judge the newest model, and rate it if it is the new champion."""
+    champion, candidate = trainer.store.champion(), trainer.model
+    start_s = time.monotonic()
+    if champion is None:
+        trainer.crown_first()
+    elif champion.number < candidate:
+        verdict = worker.gate(
+            trainer.weights(candidate), trainer.weights(champion.number), candidate
+        )
+        trainer.take_verdict(candidate, verdict, time.monotonic() - start_s)
+        if not verdict.promoted:
+            return
+    if trainer.config.loop.rate_games:
+        start_s = time.monotonic()
+        games = worker.rate(trainer.weights(candidate), candidate)
+        trainer.take_ratings(candidate, games, time.monotonic() - start_s)

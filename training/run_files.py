@@ -1,0 +1,88 @@
+"""Open a run directory for training: lock, configuration, logs, progress, and the trainer on top."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from go_env.errors import HonteError
+from training.config import FIXED_SECTIONS, RunConfig, changed_keys, config_hash, config_toml
+from training.config import load_config, provenance
+from training.files import publish_text
+from training.metrics import MetricsLog, TensorBoard
+from training.model_store import ModelStore
+from training.progress import Progress
+from training.settings import to_mapping
+from training.trainer import Trainer
+
+
+@contextmanager
+def open_run(
+    config: RunConfig,
+    run_dir: Path,
+    hours: float | None,
+    name: str,
+    runner: str,
+    workers: int,
+) -> Iterator[Trainer]:
+    """Yield the trainer of a run directory, new or gone on with; close everything after."""
+    torch.set_num_threads(1)
+    if hours is not None:
+        config = replace(config, loop=replace(config.loop, hours=hours, games=0))
+    store = ModelStore(Path(run_dir))
+    with store:
+        changed, resumed = _settle_config(config, store)
+        log = MetricsLog(store.metrics_path, [TensorBoard(store.tensorboard_dir), Progress()])
+        try:
+            log.emit("config", **_description(config, name, runner, workers, changed, resumed))
+            trainer = Trainer(config, store, log)
+            yield trainer
+        finally:
+            log.close()
+
+
+def _settle_config(config: RunConfig, store: ModelStore) -> tuple[list[str], bool]:
+    """Write the configuration, or check it against the one that the run began with."""
+    changed: list[str] = []
+    resumed = store.config_path.is_file()
+    if resumed:
+        before = to_mapping(load_config(str(store.config_path)))
+        changed = changed_keys(before, to_mapping(config))
+        fixed = [key for key in changed if key.split(".")[0] in FIXED_SECTIONS]
+        if fixed:
+            raise HonteError(
+                f"{store.root} was begun with another {fixed[0]}: use a new --run directory"
+            )
+    publish_text(store.config_path, config_toml(config))
+    return changed, resumed
+
+
+def _description(
+    config: RunConfig, name: str, runner: str, workers: int, changed: list[str], resumed: bool
+) -> dict[str, object]:
+    from agents.network import new_network
+
+    network = new_network(config.network, config.seed)
+    facts = provenance(config)
+    return {
+        "name": name,
+        "config_hash": config_hash(config),
+        "size": config.rules.size,
+        "komi": config.rules.komi,
+        "network": str(config.network),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "simulations": config.self_play.simulations,
+        "search": config.search.root,
+        "runner": runner,
+        "workers": workers,
+        "seed": config.seed,
+        "resumed": resumed,
+        "budget_s": None if config.loop.games else config.loop.hours * 3600,
+        "git_commit": facts["git_commit"],
+        "versions": facts["versions"],
+        "changed": changed,
+    }

@@ -1,0 +1,329 @@
+"""The one owner of a run's state: window, learner, models, counters. Runners feed and ask it.
+
+It starts no process and never waits. What it is told it puts on disk at once: games as chunks,
+models as checkpoints; so a run that is killed goes on from its directory and loses at most the
+games in flight and the learner steps since the last model.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
+from go_env.errors import HonteError
+from go_env.features import feature_set
+from training.bradley_terry import Results
+from training.config import RunConfig, provenance
+from training.elo import rate
+from training.gatekeeper import Verdict
+from training.learner import Learner
+from training.metrics import MetricsLog
+from training.model_store import ModelStore
+from training.records import GameRecord, load_games, save_games, why_refused
+from training.replay import ReplayWindow
+from training.schedule import full_simulations, komi_for
+from training.self_play import PlayPlan
+from training.telemetry import LearnerMeter, SelfPlayMeter
+from training.worker import PlayResult, PlayTask
+
+_KOMI_MEMORY = 300  # games of a size whose results tell the komi that is even today
+_TENSORS = "learner.safetensors"
+_WEIGHTS_IN_MEMORY = 3
+
+
+class Trainer:
+    """Takes in games, makes learner steps, publishes models, keeps verdicts and ratings."""
+
+    def __init__(self, config: RunConfig, store: ModelStore, log: MetricsLog) -> None:
+        self.config = config
+        self.store = store
+        self._log = log
+        self._rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))
+        features = feature_set(config.network.features, config.network.feature_version)
+        self.window = ReplayWindow(config.replay, config.rules, features)
+        self.learner = Learner(config.network, config.learner, config.seed)
+        self.model = 0  # number of the newest published weights
+        self.starts = 0
+        self.evaluations = 0
+        self.rejected = 0
+        self._weights: dict[int, dict[str, NDArray[np.float32]]] = {}
+        self._follow_champion = config.gate.mode == "strict"
+        self._scores: dict[int, deque[float]] = {}
+        self._matches: list[tuple[str, str, float]] = []  # (Black, White, Black's score)
+        self._published_at = 0  # learner steps
+        self._self_play = SelfPlayMeter()
+        self._learning = LearnerMeter()
+        self._restore()
+
+    # --- what to do next ------------------------------------------------------------------------
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget that is spent."""
+        return self.config.loop.progress(self._log.elapsed_s, self.window.games_made)
+
+    @property
+    def due_steps(self) -> int:
+        """Learner steps that the games made so far pay for."""
+        replay = self.config.replay
+        if self.window.rows_made < replay.start_rows:
+            return 0
+        wanted = replay.reuse * self.window.rows_made - self.learner.samples
+        return max(0, int(wanted // self.config.learner.batch))
+
+    @property
+    def publish_due(self) -> bool:
+        return self.learner.steps - self._published_at >= self.config.loop.publish_steps
+
+    @property
+    def gate_due(self) -> bool:
+        """Whether the newest model is a candidate."""
+        champion = self.store.champion()
+        return champion is None or (
+            self.model > champion.number and self.model % self.config.loop.gate_every == 0
+        )
+
+    @property
+    def playing(self) -> int:
+        """Number of the model that self-play uses."""
+        champion = self.store.champion()
+        if champion is not None and self._follow_champion:
+            return champion.number
+        return self.model
+
+    def next_task(self) -> PlayTask:
+        """Return the next piece of self-play; the size is drawn by today's shares."""
+        config, progress = self.config, self.progress
+        size = config.rules.size
+        if config.loop.small_sizes and self._rng.random() < config.loop.small_share(progress):
+            size = int(self._rng.choice(config.loop.small_sizes))
+        fair = komi_for(size, config.rules.size, config.rules.komi)
+        scores = self._scores.get(size)
+        even = float(np.median(scores)) if scores else 0.0
+        simulations = full_simulations(config.self_play, progress)
+        return PlayTask(size, config.loop.rounds, PlayPlan(simulations, fair, even, self.playing))
+
+    def weights(self, number: int) -> dict[str, NDArray[np.float32]]:
+        """Return a published model's weights as arrays; the last few stay in memory."""
+        if number not in self._weights:
+            checkpoint = load_checkpoint(self.store.checkpoint_path(number))
+            arrays = {name: tensor.numpy() for name, tensor in checkpoint.weights.items()}
+            if len(self._weights) >= _WEIGHTS_IN_MEMORY:
+                del self._weights[min(self._weights)]
+            self._weights[number] = arrays
+        return self._weights[number]
+
+    # --- what happened --------------------------------------------------------------------------
+
+    def absorb(self, result: PlayResult) -> None:
+        """Take in games: check them, write them down, add them to the window."""
+        self.evaluations += result.evaluations
+        games = []
+        for game in result.games:
+            rules = self.config.self_play.rules(self.config.rules, game.size)
+            reason = why_refused(game, rules)
+            if reason is None:
+                games.append(game)
+                continue
+            self.rejected += 1
+            self._log.emit("alarm", name="refused game", message=f"a game was refused: {reason}")
+        if not games:
+            return
+        first = self.window.games_made + 1
+        path = self.store.games_dir / f"games-{first:09d}.npz"
+        temporary = path.with_suffix(".part")
+        save_games(temporary, games)
+        temporary.replace(path)
+        self._take(games)
+        self._self_play.add(games, self.model)
+        if self._self_play.due:
+            self._log.emit("selfplay", **self._self_play.report(self.window, self.evaluations,
+                           self.rejected))  # fmt: skip
+            self._emit_game(games[-1])
+
+    def learn(self, most_steps: int) -> int:
+        """Make learner steps that are due, at most so many; return how many were made."""
+        steps = min(self.due_steps, most_steps)
+        for _ in range(steps):
+            batch = self.window.sample(self.config.learner.batch, self._rng)
+            self._learning.add(self.learner.step(batch, self.progress))
+        if steps and self._learning.due:
+            self._log.emit("learner", **self._learning.report(self.learner, self.window))
+        return steps
+
+    def publish(self) -> int:
+        """Write the playing weights as the next model and save the state to go on from."""
+        self.model += 1
+        network = self.learner.playing_network()
+        facts = self._provenance()
+        self.store.publish(
+            self.model, lambda path: save_checkpoint(path, network, self.config.rules, facts)
+        )
+        if self.config.gate.mode == "latest":
+            self._follow_champion = False
+        self._published_at = self.learner.steps
+        self._log.emit(
+            "publish", model=self.model, step=self.learner.steps, games=self.window.games_made
+        )
+        self.save()
+        self.store.prune(self.config.loop.keep_last, self.config.loop.keep_every)
+        return self.model
+
+    def crown_first(self) -> None:
+        """Make the newest model the champion without a match: there is none yet."""
+        self.store.promote(self.model, _now(), {"reason": "the first model"})
+
+    def take_verdict(self, candidate: int, verdict: Verdict, duration_s: float) -> None:
+        """Promote the candidate or not; go back to the champion's games after a clear loss."""
+        champion = self.store.champion()
+        before = 0 if champion is None else champion.number
+        details = {key: value for key, value in asdict(verdict).items() if key != "results"}
+        if verdict.promoted:
+            self.store.promote(candidate, _now(), details)
+        elif verdict.lost:
+            self._follow_champion = True
+        names = (f"model {candidate}", f"model {before}")
+        for black, score in verdict.results:
+            self._matches.append((*(names if black else names[::-1]), score))
+        self._log.emit(
+            "gate", candidate=candidate, champion=before, games=verdict.games, wins=verdict.wins,
+            draws=verdict.draws, losses=verdict.losses, score=verdict.score, elo=verdict.elo,
+            promoted=verdict.promoted, reason=verdict.reason, duration_s=duration_s,
+        )  # fmt: skip
+        self.save()
+
+    def take_ratings(
+        self, number: int, games: list[tuple[str, bool, float]], duration_s: float
+    ) -> None:
+        """Add a champion's games against the anchors and fit all ratings anew."""
+        name = f"model {number}"
+        for anchor, black, score in games:
+            self._matches.append((*((name, anchor) if black else (anchor, name)), score))
+        self._log.emit(
+            "rating", model=number, table=self._rating_table(), games=self.window.games_made,
+            evaluations=self.evaluations, duration_s=duration_s,
+        )  # fmt: skip
+        self.save()
+
+    def finish(self, reason: str) -> None:
+        """Say how the run ended."""
+        champion = self.store.champion()
+        self._log.emit(
+            "done", reason=reason, games=self.window.games_made, step=self.learner.steps,
+            champion=None if champion is None else champion.number, evaluations=self.evaluations,
+        )  # fmt: skip
+
+    # --- state on disk --------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write what a restarted run goes on from; games and models are on disk already."""
+        tensors, values = self.learner.state()
+        state = {
+            "learner": values,
+            "model": self.model,
+            "starts": self.starts,
+            "evaluations": self.evaluations,
+            "rejected": self.rejected,
+            "published_at": self._published_at,
+            "follow_champion": self._follow_champion,
+            "games_made": self.window.games_made,
+            "rows_made": self.window.rows_made,
+            "matches": self._matches,
+            "rng": self._rng.bit_generator.state,
+        }
+        save_tensors(self.store.state_dir / _TENSORS, tensors, state)
+
+    def _restore(self) -> None:
+        """Go on from the run directory, if there is something in it."""
+        path = self.store.state_dir / _TENSORS
+        if path.is_file():
+            tensors, state = load_tensors(path)
+            self.learner.restore(tensors, state["learner"])
+            self.model, self.starts = state["model"], state["starts"]
+            self.evaluations, self.rejected = state["evaluations"], state["rejected"]
+            self._published_at = state["published_at"]
+            self._follow_champion = state["follow_champion"]
+            self._matches = [(black, white, score) for black, white, score in state["matches"]]
+            self._rng.bit_generator.state = state["rng"]
+            self._load_window(state["games_made"], state["rows_made"])
+        else:
+            self._load_window(0, 0)
+        self.starts += 1
+        if self.model == 0:
+            self.publish()
+
+    def _load_window(self, games_made: int, rows_made: int) -> None:
+        """Fill the window from the newest chunks; count what came after the saved state."""
+        for part in self.store.games_dir.glob("*.part"):
+            part.unlink()
+        needed = self.config.replay.window_rows(rows_made)
+        chunks: list[list[GameRecord]] = []
+        rows = later_games = later_rows = 0
+        for path in sorted(self.store.games_dir.glob("games-*.npz"), reverse=True):
+            is_later = int(path.stem.removeprefix("games-")) > games_made
+            if rows >= needed and not is_later:
+                break
+            try:
+                games = load_games(path)
+            except HonteError as error:
+                path.rename(path.with_suffix(".damaged"))
+                self._log.emit("alarm", name="damaged chunk", message=str(error))
+                continue
+            made = sum(len(game.policy_plies) for game in games)
+            rows += made
+            if is_later:
+                later_games, later_rows = later_games + len(games), later_rows + made
+            chunks.append(games)
+        self.window.rows_made = rows_made + later_rows - rows
+        self.window.games_made = games_made + later_games - sum(len(games) for games in chunks)
+        for games in reversed(chunks):
+            self._take(games)
+
+    def _take(self, games: list[GameRecord]) -> None:
+        self.window.add(games)
+        for game in games:
+            scores = self._scores.setdefault(game.size, deque(maxlen=_KOMI_MEMORY))
+            scores.append(game.score + game.komi)
+
+    def _provenance(self) -> dict[str, Any]:
+        return {
+            **provenance(self.config),
+            "model": self.model,
+            "games": self.window.games_made,
+            "positions": self.window.rows_made,
+            "evaluations": self.evaluations,
+            "steps": self.learner.steps,
+            "samples": self.learner.samples,
+            "hours": 0.0 if self.config.loop.games else round(self._log.elapsed_s / 3600, 4),
+        }
+
+    def _rating_table(self) -> list[dict[str, Any]]:
+        results = Results.of_games(self._matches)
+        anchor = self.config.loop.anchors[0]
+        ratings = rate(results, anchor=anchor if anchor in results.players else None)
+        table = []
+        for i, player in enumerate(ratings.players):
+            low, high = ratings.interval(player)
+            mine = (results.black == i) | (results.white == i)
+            games = int(results.games[mine].sum())
+            elo = float(ratings.elo[i])
+            table.append({"player": player, "elo": elo, "low": low, "high": high, "games": games})
+        return sorted(table, key=lambda row: -row["elo"])
+
+    def _emit_game(self, game: GameRecord) -> None:
+        lead = abs(game.score)
+        result = "0" if lead == 0 else f"{'B' if game.score > 0 else 'W'}+{lead:g}"
+        self._log.emit(
+            "game", number=self.window.games_made, size=game.size, komi=game.komi,
+            moves=[int(move) for move in game.moves], result=result, model=game.model,
+        )  # fmt: skip
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,143 @@
+"""One process's share of the work, as plain calls: play games, judge a candidate, rate a champion.
+
+Runners make workers in this process or as Ray actors; a worker knows neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.base import Agent
+from agents.checkpoint import Checkpoint
+from agents.inference import NetworkEvaluator, network_evaluator
+from agents.mcts_agent import MctsAgent
+from agents.registry import make_agent
+from go_env.rules import Rules
+from mcts.config import SearchConfig
+from training.arena import Arena, ArenaSettings
+from training.config import RunConfig
+from training.gatekeeper import Gatekeeper, Verdict
+from training.openings import sample_openings
+from training.records import GameRecord
+from training.self_play import PlayPlan, SelfPlay
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+_GAME_IDS = 1 << 32  # of one worker's start; ids of different workers never meet
+
+
+@dataclass(frozen=True)
+class PlayTask:
+    """So many moves in every game of one board size."""
+
+    size: int
+    rounds: int
+    plan: PlayPlan
+
+
+@dataclass(frozen=True)
+class PlayResult:
+    """What came of a task. Evaluations include those of games still going on."""
+
+    games: list[GameRecord]
+    evaluations: int
+
+
+class Worker:
+    """Holds games in progress and evaluators; everything else comes with the call."""
+
+    def __init__(self, config: RunConfig, index: int, start: int) -> None:
+        torch.set_num_threads(1)
+        self._config = config
+        self._rng = np.random.default_rng(
+            np.random.SeedSequence(config.seed, spawn_key=(1, index, start))
+        )
+        self._first_id = (start * 4096 + index) * _GAME_IDS
+        self._players: dict[int, SelfPlay] = {}
+        self._evaluators: dict[tuple[str, int], NetworkEvaluator] = {}
+        self._loaded: dict[tuple[str, int], int] = {}
+
+    def play(self, task: PlayTask, weights: Weights) -> PlayResult:
+        """Go on with the games of one size."""
+        games = self._config.self_play.games
+        evaluator = self._evaluator("play", task.size, weights, task.plan.model, games)
+        player = self._players.get(task.size)
+        if player is None:
+            rules = self._config.self_play.rules(self._config.rules, task.size)
+            first_id = self._first_id + task.size * (_GAME_IDS // 32)
+            player = SelfPlay(
+                rules, self._config.self_play, self._config.search, evaluator, self._rng, first_id
+            )
+            self._players[task.size] = player
+        before = player.search.evaluations
+        records = player.play(task.rounds, task.plan)
+        return PlayResult(records, player.search.evaluations - before)
+
+    def gate(self, candidate: Weights, champion: Weights, seed: int) -> Verdict:
+        """Let the gatekeeper judge a candidate on the run's own board."""
+        gate = self._config.gate
+        players = [
+            self._agent(name, weights, gate.simulations)
+            for name, weights in (("candidate", candidate), ("champion", champion))
+        ]
+        return Gatekeeper(gate).judge(players[0], players[1], self._config.rules, seed)
+
+    def rate(self, weights: Weights, seed: int) -> list[tuple[str, bool, float]]:
+        """Play the champion against each anchor: (anchor, champion was Black, Black's score)."""
+        loop, rules = self._config.loop, self._config.rules
+        champion = self._agent("candidate", weights, loop.rate_simulations)
+        results = []
+        for spec in loop.anchors:
+            anchor = make_agent(spec, size=rules.size, seed=seed)
+            pairs = (loop.rate_games + 1) // 2
+            openings = sample_openings(rules, self._config.gate.opening_moves, pairs, seed)
+            arena = Arena(
+                (champion, anchor),
+                replace(rules, move_limit=3 * rules.size**2),
+                ArenaSettings(parallel=1 if spec.startswith("gtp:") else 2 * pairs),
+            )
+            for pair in arena.pairs(openings):
+                for game in pair.games:
+                    results.append((spec, game.fixture.leg == 0, game.black_score))
+            anchor.close()
+        return results
+
+    def _agent(self, name: str, weights: Weights, simulations: int) -> Agent:
+        """Return a player for matches: the run's search without noise."""
+        search = replace(match_search(self._config.search), reuse=False)
+        evaluator = self._evaluator(name, self._config.rules.size, weights, -1, 64)
+        return MctsAgent(evaluator, search, simulations, name)
+
+    def _evaluator(
+        self, role: str, size: int, weights: Weights, number: int, max_batch: int
+    ) -> NetworkEvaluator:
+        """Return this role's evaluator with these weights; number -1: load them in any case."""
+        key = (role, size)
+        if key in self._evaluators and (number < 0 or self._loaded.get(key) != number):
+            self._evaluators[key].load(_tensors(weights))
+        elif key not in self._evaluators:
+            checkpoint = Checkpoint(
+                self._config.network, Rules(size), {}, _tensors(weights)
+            )
+            inference = replace(self._config.inference, max_batch=max_batch, min_batch=1)
+            symmetry = "random" if role == "play" else "none"
+            self._evaluators[key] = network_evaluator(
+                checkpoint, size, inference, symmetry, self._rng
+            )
+        self._loaded[key] = number
+        return self._evaluators[key]
+
+
+def match_search(search: SearchConfig) -> SearchConfig:
+    """Return a search configuration without any noise."""
+    return replace(search, gumbel_scale=0.0, dirichlet_fraction=0.0, temperature_moves=0)
+
+
+def _tensors(weights: Weights) -> dict[str, torch.Tensor]:
+    """Return torch copies; arrays that come through Ray are read-only."""
+    return {name: torch.from_numpy(np.array(array)) for name, array in weights.items()}
