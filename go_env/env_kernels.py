@@ -4,7 +4,7 @@ A game of an environment is spread over parallel arrays, one row per game, which
 `core = (boards, hashes, snapshots, legal, games, moves, states)`:
 
     boards [B] records, hashes [B, L], snapshots [B, H, N*N]: see `go_env.board`;
-    legal uint8 [B, A]: legality for the player who is next to act, as of the last observation;
+    legal uint8 [B, A]: scratch for legality masks with their ko bans;
     games [B] of GAME: what the environment knows beyond the board;
     moves int16 [B, L]: the actions so far, so that Python can rebuild the whole game;
     states uint64 [B]: generators of random opponents and of colors.
@@ -17,6 +17,8 @@ import numpy as np
 from go_env.board import (
     LEGAL,
     NO_ACTION,
+    cell_of,
+    classify,
     clear,
     fill_area,
     fill_legal,
@@ -90,13 +92,22 @@ def _play(core, i, action):
 
 
 @kernel
+def _is_legal(b, hashes, row, action):
+    """Tell whether the player to move may play this; any integer may be asked."""
+    side = np.int64(b.side)
+    if not 0 <= action < side * side:
+        return action == side * side
+    return classify(b, hashes, row, cell_of(action, side), np.int64(b.to_play)) == LEGAL
+
+
+@kernel
 def _act(core, i, action):
     """Play the agent's action in game i; an illegal one loses the game."""
-    boards, _, _, legal, games, _, _ = core
-    if 0 <= action < legal.shape[1] and legal[i, action] == LEGAL:
+    boards, hashes, _, _, games, _, _ = core
+    b = boards[i]
+    if _is_legal(b, hashes, i, action):
         _play(core, i, action)
         return
-    b = boards[i]
     owner = np.empty((1, len(b.empties)), np.int8)
     games[i].score = fill_area(b, owner, 0) - b.komi
     games[i].illegal = 1

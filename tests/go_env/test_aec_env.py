@@ -1,0 +1,103 @@
+"""The PettingZoo facade: its own tests, and the contract that learners rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from pettingzoo.test import api_test, render_test, seed_test
+
+from go_env import aec_env
+from go_env.coords import WHITE
+from go_env.errors import HonteError
+
+#: PettingZoo's test warns about every dictionary of observations, but for its own games by name.
+_DICT_WARNINGS = pytest.mark.filterwarnings(
+    "ignore:Observation space for each agent probably should be",
+    "ignore:Observation is not a NumPy array",
+)
+
+
+def play_randomly(env: Any, seed: int) -> Iterator[tuple[str, Any, float, bool, dict[str, Any]]]:
+    rng = np.random.default_rng(seed)
+    env.reset(seed=seed)
+    for agent in env.agent_iter():
+        observation, reward, over, _, info = env.last()
+        yield agent, observation, reward, over, info
+        action = None if over else int(rng.choice(np.flatnonzero(observation["action_mask"])))
+        env.step(action)
+
+
+@_DICT_WARNINGS
+@pytest.mark.parametrize("make", [aec_env.env, aec_env.raw_env])
+@pytest.mark.parametrize("options", [{}, {"size": 5, "features": "zero"}, {"size": 19}])
+def test_passes_pettingzoos_tests_without_a_warning(make: Any, options: dict[str, Any]) -> None:
+    api_test(make(**options), num_cycles=300)
+    seed_test(lambda: make(**options), num_cycles=50)
+
+
+def test_passes_the_render_test(capsys: pytest.CaptureFixture[str]) -> None:
+    render_test(lambda render_mode: aec_env.env(size=5, render_mode=render_mode))
+    assert "A B C D E" in capsys.readouterr().out  # "human" prints the board
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_rewards_masks_and_views(size: int) -> None:
+    env = aec_env.env(size=size, komi=0.5)
+    for seed in range(6):
+        rewards: dict[str, float] = {}
+        for agent, observation, reward, over, info in play_randomly(env, seed):
+            color = 1 + aec_env.AGENTS.index(agent)
+            if over:
+                rewards[agent] = reward
+                assert info["winner"] == env.position.winner()
+                assert info["score"] == env.position.score()
+                assert reward == env.position.outcome(color)
+            else:
+                assert reward == 0
+                assert np.array_equal(observation["action_mask"], env.position.legal())
+                other = env.observe(aec_env.AGENTS[2 - color])
+                assert not other["action_mask"].any()
+                # Planes 1-3 are one's own stones, 4-6 the enemy's: the two views mirror each other.
+                assert np.array_equal(observation["observation"][1:4], other["observation"][4:7])
+        assert sorted(rewards.values()) == [-1.0, 1.0]
+
+
+def test_a_drawn_game_pays_nobody() -> None:
+    env = aec_env.env(size=2, komi=0.0)
+    env.reset()
+    env.step(4)
+    env.step(4)
+    assert env.rewards == {"black_0": 0.0, "white_0": 0.0} and all(env.terminations.values())
+
+
+def test_boards_of_different_sizes_live_side_by_side() -> None:
+    games = [play_randomly(aec_env.env(size=size), 1) for size in (3, 9, 19, 5)]
+    for _ in range(4):
+        shapes = [next(game)[1]["observation"].shape[1] for game in games]
+        assert shapes == [3, 9, 19, 5]
+
+
+@pytest.mark.parametrize("action", [40, 99])
+def test_an_illegal_action_loses(action: int) -> None:
+    env = aec_env.env()
+    env.reset()
+    env.step(41)
+    env.step(40)
+    env.step(action)
+    assert env.rewards == {"black_0": -1.0, "white_0": 1.0}
+    assert env.infos["black_0"]["illegal"] and not env.infos["white_0"]["illegal"]
+    assert env.infos["black_0"]["winner"] == WHITE
+
+
+def test_misuse_is_refused_in_one_line() -> None:
+    env = aec_env.env(size=5)
+    with pytest.raises(HonteError, match="call reset"):
+        env.step(0)
+    env.reset()
+    with pytest.raises(HonteError, match="black_0 is to move"):
+        env.step(None)
+    with pytest.raises(HonteError, match="unknown agent 'red_0'"):
+        env.observe("red_0")
