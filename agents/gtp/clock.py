@@ -1,0 +1,153 @@
+"""Clocks and how to spend them.
+
+The aim is never to lose on time and otherwise to spend the time where it counts. All is measured
+from the moment when a command *arrived*, so that a machine that wakes us late costs thinking time,
+not the game.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from go_env.coords import BLACK, WHITE
+
+System = Literal["none", "absolute", "canadian", "byoyomi"]
+
+MIN_LAG_S = 0.05  # answers take at least this long to arrive
+_LAG_SHARE = 0.02  # and this share of the time left is never touched
+_OVERTIME_SHARE = 0.85  # of an overtime period that a single move may use
+_LONGEST_TO_PLANNED = 2.5  # a difficult move may take this much longer than planned
+_MAIN_SHARE = 0.25  # of the main time that a single move may use without overtime behind it
+_LAG_DECAY = 0.9  # per move
+
+
+@dataclass(frozen=True)
+class TimeSystem:
+    """A time control: main time, then nothing, Canadian periods or Japanese byo-yomi."""
+
+    kind: System = "none"
+    main_s: float = 0.0
+    period_s: float = 0.0
+    stones: int = 0  # moves per Canadian period, or number of byo-yomi periods
+
+    @staticmethod
+    def from_gtp(main_s: float, period_s: float, stones: int) -> TimeSystem:
+        """Read `time_settings`. Source: GTP version 2, section 4.2.
+
+        A period without stones means no limit, no period means absolute time; three zeros, which
+        would leave no time at all, are what some clients send for "no limit".
+        """
+        if stones == 0 and (period_s > 0 or main_s == 0):
+            return TimeSystem()
+        if period_s == 0:
+            return TimeSystem("absolute", main_s)
+        return TimeSystem("canadian", main_s, period_s, stones)
+
+
+@dataclass(frozen=True)
+class Remaining:
+    main_s: float
+    period_s: float  # left of the running period
+    stones: int  # moves left in it, or byo-yomi periods left
+
+
+@dataclass(frozen=True)
+class Allotment:
+    """Seconds for one move: as planned, and at the most."""
+
+    planned_s: float
+    longest_s: float
+
+
+def moves_left(size: int, ply: int) -> float:
+    """Estimate how many moves one player still has to make.
+
+    Games between programs take about 0.75 plies a point on 9x9 and fewer on larger boards (270 of
+    361 on 19x19); a long game is assumed to go on for a while, whatever its length.
+    """
+    points = size * size
+    expected_plies = 0.75 * points + 4
+    return max((expected_plies - ply) / 2, points * 0.1, 4.0)
+
+
+class Clock:
+    """Both players' clocks, by our own measurement unless the client tells."""
+
+    def __init__(self) -> None:
+        self._system = TimeSystem()
+        self._lag_s = 0.0  # how late we have been lately
+        self._left: dict[int, Remaining] = {}
+
+    @property
+    def running(self) -> bool:
+        return self._system.kind != "none"
+
+    def set_system(self, system: TimeSystem) -> None:
+        self._system = system
+        self.reset()
+
+    def reset(self) -> None:
+        """Give both players their full time (a new game)."""
+        system = self._system
+        full = Remaining(system.main_s, system.period_s, system.stones)
+        self._left = {BLACK: full, WHITE: full}
+
+    def set_left(self, color: int, seconds: float, stones: int) -> None:
+        """Take over `time_left`: with stones it is overtime. Source: GTP version 2, section 4.2."""
+        if not self.running:
+            return
+        if stones == 0:
+            system = self._system
+            self._left[color] = Remaining(seconds, system.period_s, system.stones)
+        else:
+            self._left[color] = Remaining(0.0, seconds, stones)
+
+    def left(self, color: int) -> Remaining:
+        return self._left[color]
+
+    def allot(self, color: int, size: int, ply: int) -> Allotment | None:
+        """Return how long to think about the next move; None without a limit."""
+        if not self.running:
+            return None
+        left = self._left[color]
+        spare_s = max(MIN_LAG_S, 2 * self._lag_s)
+        per_move_s = self._per_move_s(left)
+        overtime_s = max(0.0, per_move_s * _OVERTIME_SHARE - spare_s)
+        if left.main_s <= spare_s and per_move_s:
+            return Allotment(overtime_s, overtime_s)
+        usable_s = max(0.0, left.main_s * (1 - _LAG_SHARE) - spare_s)
+        planned_s = usable_s / moves_left(size, ply) + overtime_s
+        longest_s = min(_LONGEST_TO_PLANNED * planned_s, usable_s * _MAIN_SHARE + overtime_s)
+        return Allotment(min(planned_s, longest_s), longest_s)
+
+    def spend(self, color: int, elapsed_s: float, allotted: Allotment | None) -> None:
+        """Take a move's time from the clock, and learn how punctual we are."""
+        if not self.running:
+            return
+        if allotted is not None:
+            late_s = max(0.0, elapsed_s - allotted.longest_s)
+            self._lag_s = max(late_s, self._lag_s * _LAG_DECAY)
+        left = self._left[color]
+        over_s = elapsed_s - left.main_s
+        if over_s <= 0:
+            self._left[color] = replace(left, main_s=left.main_s - elapsed_s)
+        else:
+            self._left[color] = self._spend_overtime(left, over_s)
+
+    def _per_move_s(self, left: Remaining) -> float:
+        """Return what a move may take in overtime, 0 where there is none."""
+        if self._system.kind == "canadian":
+            return left.period_s / max(left.stones, 1)
+        return left.period_s if self._system.kind == "byoyomi" else 0.0
+
+    def _spend_overtime(self, left: Remaining, over_s: float) -> Remaining:
+        system = self._system
+        if system.kind == "canadian":
+            if left.stones > 1:
+                return Remaining(0.0, max(0.0, left.period_s - over_s), left.stones - 1)
+            return Remaining(0.0, system.period_s, system.stones)
+        if system.kind == "byoyomi" and system.period_s > 0:
+            lost = min(int(over_s / system.period_s), max(left.stones - 1, 0))
+            return Remaining(0.0, system.period_s, left.stones - lost)
+        return Remaining(0.0, 0.0, 0)

@@ -1,0 +1,104 @@
+"""Rules in KataGo's words: the JSON of `kata-get-rules` and the shorthand names.
+
+Source: KataGo docs/GTP_Extensions.md. Honte scores by area and knows no button and no tax.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from go_env.errors import HonteError
+from go_env.rules import Ko, Rules
+
+#: (ko, suicide) of the shorthand names that score by area.
+_AREA_RULES: dict[str, tuple[Ko, bool]] = {
+    "tromp-taylor": ("positional", True),
+    "chinese": ("simple", False),
+    "chinese-ogs": ("positional", False),
+    "chinese-kgs": ("positional", False),
+    "cgos": ("positional", False),
+    "aga": ("situational", False),
+    "bga": ("situational", False),
+    "new-zealand": ("situational", True),
+    "new_zealand": ("situational", True),
+    "nz": ("situational", True),
+}
+#: Rule sets that Honte can only approximate, by the nearest that it plays.
+_NEAREST = {
+    "japanese": "chinese",
+    "korean": "chinese",
+    "stone-scoring": "chinese",
+    "stone_scoring": "chinese",
+    "aga-button": "aga",
+    "aga_button": "aga",
+}
+_KO_WORDS: dict[str, Ko] = {
+    "SIMPLE": "simple",
+    "POSITIONAL": "positional",
+    "SITUATIONAL": "situational",
+    "SPIGHT": "situational",
+}
+
+
+def rules_to_json(rules: Rules) -> str:
+    """Return the rules as `kata-get-rules` reports them."""
+    return json.dumps(
+        {
+            "friendlyPassOk": False,
+            "hasButton": False,
+            "ko": rules.ko.upper(),
+            "scoring": "AREA",
+            "suicide": rules.suicide,
+            "tax": "NONE",
+            "whiteHandicapBonus": "0",
+        },
+        separators=(",", ":"),
+    )
+
+
+def parse_rules(text: str, base: Rules) -> tuple[Rules, str | None]:
+    """Read a shorthand name or JSON text; see `rules_from_value`."""
+    text = text.strip()
+    if text.startswith("{"):
+        try:
+            return rules_from_value(json.loads(text), base)
+        except (json.JSONDecodeError, RecursionError):
+            raise HonteError("could not parse rules") from None
+    return rules_from_value(text, base)
+
+
+def rules_from_value(value: Any, base: Rules) -> tuple[Rules, str | None]:
+    """Return the nearest rules that Honte plays, and what is lost, if anything.
+
+    Args:
+        value: a shorthand name, or fields as in `kata-get-rules`.
+        base: gives size, komi and the fields that are not named.
+    """
+    if isinstance(value, str):
+        name = value.strip().lower()
+        nearest = _NEAREST.get(name, name)
+        if nearest not in _AREA_RULES:
+            raise HonteError(f"unknown rules: use one of {', '.join(sorted(_AREA_RULES))}")
+        ko, suicide = _AREA_RULES[nearest]
+        lost = None if nearest == name else f"{name} rules are played as {nearest} (area scoring)"
+        return replace(base, ko=ko, suicide=suicide), lost
+    if isinstance(value, Mapping):
+        return _from_fields(value, base)
+    raise HonteError("could not parse rules")
+
+
+def _from_fields(fields: Mapping[str, Any], base: Rules) -> tuple[Rules, str | None]:
+    ko_word = str(fields.get("ko", base.ko)).upper()
+    suicide = fields.get("suicide", fields.get("multiStoneSuicideLegal", base.suicide))
+    if ko_word not in _KO_WORDS or not isinstance(suicide, bool):
+        raise HonteError("could not parse rules")
+    lost = [
+        f"{name} {fields[name]}"
+        for name, ours in (("scoring", "AREA"), ("tax", "NONE"), ("hasButton", False))
+        if fields.get(name, ours) != ours
+    ]
+    rules = replace(base, ko=_KO_WORDS[ko_word], suicide=suicide)
+    return rules, f"not supported: {', '.join(lost)}" if lost else None

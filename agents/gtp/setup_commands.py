@@ -1,0 +1,160 @@
+"""Commands that set up a game: board, komi, handicap, rules, files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from agents.gtp.arguments import integer_argument, number_argument, parse_vertex, text_argument
+from agents.gtp.game import Game, fixed_handicap_points, format_points, free_handicap_points
+from agents.gtp.protocol import SYNTAX_ERROR, Call, GtpError, Handler
+from agents.gtp.rules_text import parse_rules, rules_to_json
+from agents.gtp.state import State
+from go_env.coords import pass_action, vertex_from_action
+from go_env.errors import HonteError, IllegalMove
+from go_env.rules import MAX_SIZE, MIN_SIZE
+from go_env.sgf import SgfGame, format_sgf, read_sgf, write_sgf
+
+_MAX_SGF_BYTES = 64 << 20
+
+
+class SetupCommands:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def handlers(self) -> dict[str, Handler]:
+        return {
+            "boardsize": self._boardsize,
+            "query_boardsize": lambda _: str(self._state.game.size),
+            "clear_board": self._clear_board,
+            "komi": self._komi,
+            "get_komi": lambda _: format_points(self._state.game.komi),
+            "fixed_handicap": self._fixed_handicap,
+            "place_free_handicap": self._place_free_handicap,
+            "set_free_handicap": self._set_free_handicap,
+            "kata-get-rules": lambda _: rules_to_json(self._state.game.rules),
+            "kata-set-rules": self._set_rules,
+            "kgs-rules": self._kgs_rules,
+            "loadsgf": self._loadsgf,
+            "printsgf": self._printsgf,
+            "set_random_seed": self._set_random_seed,
+            "clear_cache": self._clear_cache,
+        }
+
+    def _begin(self, game: Game) -> None:
+        """Put a game on the board: nothing can fail any more."""
+        self._state.game = game
+        self._state.clock.reset()
+
+    def _boardsize(self, call: Call) -> str:
+        sizes = {integer_argument(call, i) for i in range(max(1, len(call.arguments[:2])))}
+        size = sizes.pop()
+        if sizes or not MIN_SIZE <= size <= MAX_SIZE:
+            raise GtpError("unacceptable size")
+        game = self._state.game.restart(size)
+        try:
+            self._state.seat.take(size)
+        except HonteError as error:
+            raise GtpError(f"unacceptable size: {error}") from None
+        self._begin(game)
+        return ""
+
+    def _clear_board(self, call: Call) -> str:
+        self._begin(self._state.game.restart())
+        return ""
+
+    def _komi(self, call: Call) -> str:
+        self._state.game = self._state.game.with_komi(number_argument(call, 0))
+        return ""
+
+    def _fixed_handicap(self, call: Call) -> str:
+        count, size = integer_argument(call, 0), self._state.game.size
+        points = fixed_handicap_points(count, size)
+        if points is None:
+            raise GtpError("invalid number of stones")
+        return self._place(points)
+
+    def _place_free_handicap(self, call: Call) -> str:
+        count, size = integer_argument(call, 0), self._state.game.size
+        if not 2 <= count < size * size:
+            raise GtpError("invalid number of stones")
+        return self._place(free_handicap_points(count, size))
+
+    def _set_free_handicap(self, call: Call) -> str:
+        size = self._state.game.size
+        try:
+            points = [parse_vertex(text, size) for text in call.arguments]
+        except GtpError:
+            raise GtpError("bad vertex list") from None
+        fits = 2 <= len(points) < size * size and len(set(points)) == len(points)
+        if not fits or pass_action(size) in points:
+            raise GtpError("bad vertex list")
+        self._place(points)
+        return ""
+
+    def _place(self, points: list[int]) -> str:
+        self._state.game = self._state.game.place_handicap(points)
+        return " ".join(vertex_from_action(point, self._state.game.size) for point in points)
+
+    def _set_rules(self, call: Call) -> str:
+        return self._adopt_rules(call.rest)
+
+    def _kgs_rules(self, call: Call) -> str:
+        name = text_argument(call, 0).lower()
+        return self._adopt_rules("chinese-kgs" if name == "chinese" else name)
+
+    def _adopt_rules(self, text: str) -> str:
+        if not text:
+            raise GtpError(SYNTAX_ERROR)
+        rules, lost = parse_rules(text, self._state.game.rules)
+        if lost:
+            raise GtpError(f"unsupported rules: {lost}")
+        self._state.game = self._state.game.with_rules(rules)
+        return ""
+
+    def _loadsgf(self, call: Call) -> str:
+        path = Path(text_argument(call, 0))
+        number = integer_argument(call, 1) if len(call.arguments) > 1 else None
+        try:
+            if not path.is_file() or path.stat().st_size > _MAX_SGF_BYTES:
+                raise HonteError("not a readable file")
+            game = self._read_game(read_sgf(path), number)
+            self._state.seat.take(game.size)
+        except (HonteError, OSError, ValueError, RecursionError) as error:
+            raise GtpError(f"cannot load file: {error}"[:200]) from None
+        self._begin(game)
+        return ""
+
+    def _read_game(self, sgf: SgfGame, number: int | None) -> Game:
+        """Replay a record up to the position before move `number`, counted from 1."""
+        if number is not None:
+            sgf = replace(sgf, moves=sgf.moves[: max(0, number - 1)])
+        game = Game.start(replace(self._state.game.rules, size=sgf.size), sgf.komi)
+        sgf = replace(sgf, komi=game.position.komi)
+        try:
+            position = sgf.to_position(game.rules)
+        except IllegalMove:  # it was played under other rules than ours
+            position = sgf.to_position()
+        return replace(game, position=position, handicap=sgf.handicap)
+
+    def _printsgf(self, call: Call) -> str:
+        game = self._state.game
+        sgf = SgfGame.from_position(game.position, rules=self._state.options.rules)
+        sgf = replace(sgf, komi=game.komi, handicap=game.handicap)
+        if not call.arguments:
+            return "\n" + format_sgf(sgf)
+        try:
+            write_sgf(os.fspath(call.arguments[0]), sgf)
+        except (OSError, ValueError) as error:
+            raise GtpError(f"cannot save file: {error}"[:200]) from None
+        return ""
+
+    def _set_random_seed(self, call: Call) -> str:
+        seed = integer_argument(call, 0)
+        self._state.seat.reseed(abs(seed))
+        return ""
+
+    def _clear_cache(self, call: Call) -> str:
+        self._state.seat.forget()
+        return ""

@@ -1,0 +1,96 @@
+"""Search until the move is worth no more time: simulations, clock, interrupts, early stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agents.gtp.searcher import Searcher
+
+_SLICE_S = 0.05  # how often the clock and the input are looked at
+_SLICE_SHARE = 0.2  # ... or after this share of the time left
+_RATE_MEMORY = 0.7
+_FIRST_CHUNK = 8
+_CHECK_S = 0.1  # how often the leader's advantage is looked at
+MIN_THINK_S = 0.004  # with less than this there is no search at all
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop; what is None does not count. Times are time.monotonic()."""
+
+    simulations: int | None = None
+    planned_end: float | None = None  # stop here when the best move is settled
+    latest_end: float | None = None  # stop here in any case
+
+
+class Thinker:
+    """Runs searches in slices, and remembers how fast they are."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._per_s: float | None = None  # simulations a second
+
+    def think(
+        self,
+        searcher: Searcher,
+        limits: Limits,
+        stop: Callable[[], bool],
+        on_slice: Callable[[], None] = lambda: None,
+    ) -> int:
+        """Search the position that the searcher stands on; return the number of simulations."""
+        done, next_check = 0, self._now() + _CHECK_S
+        while not stop():
+            count = self._next_count(limits, done, searcher.root_visits > 0)
+            if count == 0:
+                break
+            self.run(searcher, count)
+            done += count
+            on_slice()
+            if limits.planned_end is not None and self._now() >= next_check:
+                if self._is_settled(searcher, limits):
+                    break
+                next_check = self._now() + _CHECK_S
+        return done
+
+    def run(self, searcher: Searcher, count: int) -> None:
+        """Add simulations and measure their speed."""
+        started = self._now()
+        searcher.run(count)
+        elapsed = max(self._now() - started, 1e-6)
+        rate = count / elapsed
+        old = self._per_s
+        self._per_s = rate if old is None else _RATE_MEMORY * old + (1 - _RATE_MEMORY) * rate
+
+    def slice_count(self, seconds: float = _SLICE_S) -> int:
+        """Return how many simulations fit into so many seconds, at least one."""
+        return max(1, int((self._per_s or _FIRST_CHUNK / _SLICE_S) * seconds))
+
+    def _next_count(self, limits: Limits, done: int, has_visits: bool) -> int:
+        """Return how many simulations to run now; 0: it is time to stop."""
+        seconds, most = _SLICE_S, 1 << 30
+        if limits.simulations is not None:
+            most = limits.simulations - done
+        if limits.latest_end is not None:
+            left_s = limits.latest_end - self._now()
+            if left_s < MIN_THINK_S:
+                most = min(most, 0 if has_visits else 1)
+            seconds = min(_SLICE_S, left_s * _SLICE_SHARE)
+        return max(0, min(most, self.slice_count(max(seconds, 0.0))))
+
+    def _is_settled(self, searcher: Searcher, limits: Limits) -> bool:
+        """Tell whether more search is a waste: the leader stays ahead, or the plan is over.
+
+        Past the planned end it goes on only while the move with the most visits does not also have
+        the best value.
+        """
+        assert limits.planned_end is not None
+        left_s = limits.planned_end - self._now()
+        by_visits = sorted(searcher.analysis().moves, key=lambda move: -move.visits)
+        if len(by_visits) < 2:
+            return left_s <= 0 or len(by_visits) == 1
+        first, second = by_visits[:2]
+        if left_s <= 0:
+            return first.value >= second.value
+        return first.visits - second.visits > (self._per_s or 0.0) * left_s
