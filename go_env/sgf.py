@@ -114,9 +114,7 @@ class SgfGame:
         comments: Mapping[int, str] | None = None,
     ) -> SgfGame:
         """Collect a game; the result of an ended position is filled in."""
-        root = position
-        for _ in position.moves:
-            root = root.undo()
+        root = position.root()
         stones = root.board.ravel()
         if result is None:
             result = result_text(position.score()) if position.ended else ""
