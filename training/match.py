@@ -1,0 +1,201 @@
+"""Matches between any players: played in parallel, resumable after any kill, and rated."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from go_env.coords import BLACK, action_from_vertex
+from go_env.errors import HonteError
+from go_env.position import Position
+from go_env.sgf import SgfGame, write_sgf
+from training.arena import MatchGame
+from training.files import FolderLock, publish, publish_text
+from training.match_log import GameRecord, MatchLog, parse_log
+from training.match_plan import MatchConfig, Player, Task, parse_players, plan
+from training.match_report import draw_ladder, print_standings, sprt_line
+from training.match_workers import TaskPlayer, WorkerPool
+from training.sprt import Sprt
+from training.standings import Standings, make_standings, sprt_state, standings_json
+
+RESULTS_FILE = "games.jsonl"
+
+
+def run_match(config: MatchConfig, out: Path, console: Console | None = None) -> Standings:
+    """Play a match to its end, or on from where it was interrupted.
+
+    Writes into `out`: games.jsonl (the truth), sgf/, standings.json, ladder.png, transcripts/ of
+    external engines. The same call with the same settings goes on; players and games may be added.
+    """
+    players = parse_players(config.players)
+    _check_anchor(config.anchor, players)
+    for folder in (out / "sgf", out / "transcripts"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HonteError(f"cannot write to {out}: {error.strerror}") from None
+    lock = FolderLock(out / ".lock")
+    try:
+        lock.acquire()
+    except HonteError:
+        raise HonteError(
+            f"another match is running in {out}: wait for it, or use another --out"
+        ) from None
+    try:
+        with closing(MatchLog(out / RESULTS_FILE, config.settings())) as log:
+            _play_missing(config, players, log, out, console)
+            names = {player.name for player in players}
+            records = [r for r in log.records if {r.first, r.second} <= names]
+            return _publish(config, records, out, console)
+    finally:
+        lock.release()
+
+
+def rate_results(
+    paths: Sequence[Path], *, anchor: str | None = None, prior: float = 1.0
+) -> Standings:
+    """Rate the games of several matches together; a path is a result file or a match's folder."""
+    records: list[GameRecord] = []
+    for path in paths:
+        file = path / RESULTS_FILE if path.is_dir() else path
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise HonteError(f"cannot read {file}: {error.strerror}") from None
+        records += parse_log(data, file)[1]
+    if anchor is not None:
+        known = dict.fromkeys(name for r in records for name in (r.first, r.second))
+        _check_anchor(anchor, [Player(name, name) for name in known])
+    return make_standings(records, anchor=anchor, prior=prior)
+
+
+def _play_missing(
+    config: MatchConfig,
+    players: Sequence[Player],
+    log: MatchLog,
+    out: Path,
+    console: Console | None,
+) -> None:
+    finished = {record.key for record in log.records}
+    tasks = plan(config, players, finished)
+    stream = (len(log.records),)  # a resumed match does not repeat the random numbers of its start
+    total = sum(len(task.fixtures) for task in tasks)
+    specs = {player.name: player.spec for player in players}
+    test = None if config.sprt is None else sprt_state(log.records, Sprt(config.sprt))
+    if not tasks or (test is not None and test.verdict != "continue"):
+        return
+    with (
+        _progress(console, total) as advance,
+        closing(_games(config, tasks, stream, out / "transcripts")) as games,
+    ):
+        for task, game in games:
+            record = GameRecord.of(game, task.first.name, task.second.name, config.size)
+            write_sgf(out / "sgf" / _sgf_name(record), _sgf(record, specs, config))
+            log.add(record)
+            if config.sprt is None:
+                advance("")
+                continue
+            test = sprt_state(log.records, Sprt(config.sprt))
+            advance(sprt_line(test))
+            if test.verdict != "continue":
+                break
+
+
+def _games(
+    config: MatchConfig, tasks: Sequence[Task], stream: tuple[int, ...], transcripts: Path
+) -> Generator[tuple[Task, MatchGame]]:
+    """Play tasks here or in worker processes."""
+    if config.workers == 0:
+        with closing(TaskPlayer(config, stream, transcripts)) as player:
+            for task in tasks:
+                for game in player.play(task):
+                    yield task, game
+        return
+    with closing(WorkerPool(config, stream, transcripts)) as pool:
+        yield from pool.play(tasks)
+
+
+def _publish(
+    config: MatchConfig, records: Sequence[GameRecord], out: Path, console: Console | None
+) -> Standings:
+    standings = make_standings(records, anchor=config.anchor)
+    test = None if config.sprt is None else sprt_state(records, Sprt(config.sprt))
+    data = {"match": config.settings(), **standings_json(standings, test)}
+    publish_text(out / "standings.json", json.dumps(data, indent=1) + "\n")
+    rules = config.to_rules()
+    title = f"{rules.size}x{rules.size}, komi {rules.komi:g}"
+    if standings.ratings is not None:
+        publish(out / "ladder.png", lambda path: draw_ladder(standings, path, title))
+    if console is not None:
+        print_standings(standings, console, test)
+    return standings
+
+
+@contextmanager
+def _progress(console: Console | None, total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar; the callable counts one game and sets the text beside it."""
+    if console is None:
+        yield lambda text: None
+        return
+    columns = (TextColumn("games"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[state]}"), console=console) as progress:
+        bar = progress.add_task("games", total=total, state="")
+        yield lambda text: progress.update(bar, advance=1, state=text)
+
+
+def _check_anchor(anchor: str | None, players: Sequence[Player]) -> None:
+    names = [player.name for player in players]
+    if anchor is not None and anchor not in names:
+        raise HonteError(f"the anchor {anchor!r} is not a player; there are {', '.join(names)}")
+
+
+def _sgf_name(record: GameRecord) -> str:
+    """Return a file name that tells the game and is unique in its match."""
+    slugs = [re.sub(r"[^\w.-]+", "_", name)[:40] for name in (record.first, record.second)]
+    check = zlib.crc32(f"{record.first}\n{record.second}".encode()) & 0xFFFF
+    return f"{slugs[0]}-{slugs[1]}-{check:04x}-{record.pair:04d}{'ab'[record.leg]}.sgf"
+
+
+def _sgf(record: GameRecord, specs: dict[str, str], config: MatchConfig) -> SgfGame:
+    rules = config.to_rules()
+    moves = [action_from_vertex(vertex, rules.size) for vertex in record.moves.split()]
+    position = Position.from_moves(rules, moves)
+    comments = {0: _root_comment(record, specs, config)}
+    for ply, value in enumerate(record.values):
+        if value is not None:
+            mover = "Black" if position.moves[ply][0] == BLACK else "White"
+            comments[ply + 1] = f"{mover} expects {value:+.2f}"
+    if record.note:
+        comments[len(moves)] = f"{comments.get(len(moves), '')}\n{record.note}".strip()
+    return SgfGame.from_position(
+        position,
+        black=record.black,
+        white=record.white,
+        result=record.result,
+        rules=config.rules,
+        comments=comments,
+    )
+
+
+def _root_comment(record: GameRecord, specs: dict[str, str], config: MatchConfig) -> str:
+    lines = [
+        f"Black: {specs[record.black]}",
+        f"White: {specs[record.white]}",
+        f"Opening {record.pair}: {record.opening}",
+        f"Ended by {record.reason}; seconds used: Black {record.seconds[0]:g},"
+        f" White {record.seconds[1]:g}",
+    ]
+    if config.clock is not None:
+        lines.append(f"Clock: {config.clock}")
+    if config.seconds is not None:
+        lines.append(f"Seconds per move: {config.seconds:g}")
+    if config.referee is not None:
+        lines.append(f"Referee: {config.referee}")
+    return "\n".join(lines)

@@ -1,0 +1,204 @@
+"""Standings for people: tables in the terminal and a ladder as an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from training.elo import Z95
+from training.sprt import Sprt
+from training.standings import PlayerRow, Standings
+
+_NAME_WIDTH = 40
+_NAMED_ROWS = 8  # larger crosstables name their rows by rank only, to fit the screen
+_SUSPICIOUS = 0.01  # p-value of the residual test below which the ladder deserves a warning
+_INK, _SOFT, _GRID, _BAR, _ANCHOR = "#24292f", "#6e7781", "#e4e7eb", "#2f6fde", "#e0762f"
+
+
+def print_standings(standings: Standings, console: Console, test: Sprt | None = None) -> None:
+    """Print the table, who beat whom, how sure each order is, and what is odd about the games."""
+    console.print(_main_table(standings))
+    if len(standings.players) > 2:
+        console.print("Wins-draws-losses of row against column", style="bold")
+        console.print(_crosstable(standings))
+    if standings.ratings is not None:
+        if len(standings.players) > 2:
+            console.print("Likelihood that row is stronger than column, %", style="bold")
+            console.print(_superiority_table(standings))
+        advantage, error = standings.ratings.advantage, standings.ratings.advantage_se
+        console.print(
+            f"First move (Black, komi as played): {advantage:+.0f} ± {Z95 * error:.0f} Elo"
+        )
+    for line in remarks(standings):
+        console.print(line)
+    if test is not None:
+        console.print(sprt_line(test))
+
+
+def remarks(standings: Standings) -> list[str]:
+    """Return sentences on endings, duplicates, missing ratings and misfit."""
+    endings = ", ".join(f"{count} by {reason}" for reason, count in standings.reasons.items())
+    lines = [f"{len(standings.records)} games: {endings}" if endings else "no games yet"]
+    if standings.duplicates:
+        lines.append(
+            f"{standings.duplicates} games repeat an earlier one: the error bars are too small;"
+            " use more opening plies"
+        )
+    if standings.unrated:
+        lines.append(f"no ratings: {standings.unrated}")
+    test = standings.residuals
+    if test is not None and test.degrees_of_freedom > 0:
+        lines.append(
+            f"Residuals: chi² {test.chi_square:.1f} on {test.degrees_of_freedom} degrees of"
+            f" freedom, p = {test.p_value:.3f}"
+        )
+        if test.p_value < _SUSPICIOUS:
+            worst = test.pairs[0]
+            lines.append(
+                f"  the ratings do not explain {shorten(worst.first)} - {shorten(worst.second)}:"
+                f" {worst.score:g} of {worst.games}, expected {worst.expected:.1f} (z ="
+                f" {worst.z:+.1f}); strength is not one number here"
+            )
+    return lines
+
+
+def sprt_line(test: Sprt) -> str:
+    """Return the state of a sequential test in one sentence."""
+    elo, low, high = test.elo()
+    verdict = {
+        "accept": f"accepted: the first player is stronger (H1: {test.bounds.elo1:+g} Elo)",
+        "reject": f"rejected: the first player is not stronger (H0: {test.bounds.elo0:+g} Elo)",
+        "continue": "undecided",
+    }[test.verdict]
+    return (
+        f"SPRT {verdict}; LLR {test.llr:+.2f} in ({test.bounds.lower:.2f}, {test.bounds.upper:.2f})"
+        f" after {test.trials} pairs {list(test.counts)}, Elo {elo:+.0f} [{low:+.0f}, {high:+.0f}]"
+    )
+
+
+def draw_ladder(standings: Standings, path: Path, title: str = "") -> None:
+    """Write the ratings with their 95% intervals as a PNG."""
+    ratings = standings.ratings
+    if ratings is None:
+        return
+    order = [ratings.index(row.name) for row in standings.players]
+    elo, error = ratings.elo[order], Z95 * ratings.se[order]
+    heights = np.arange(len(order))[::-1]
+    style: Any = {"font.size": 10, "text.color": _INK}
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(9.0, 1.6 + 0.42 * len(order)), dpi=144, layout="constrained")
+        axes = figure.add_subplot()
+        for y, x, half, i in zip(heights, elo, error, order, strict=True):
+            fixed = ratings.players[i] == ratings.anchor
+            color = _ANCHOR if fixed else _BAR
+            axes.hlines(y, x - half, x + half, color=color, alpha=0.3, linewidth=7)
+            axes.plot(x, y, "o", color=color, markersize=7, markeredgecolor="white")
+        labels = [
+            f"{x:+.0f} ± {half:.0f}".replace("-", "−") if half else "anchor"
+            for x, half in zip(elo, error, strict=True)
+        ]
+        right = float((elo + error).max())
+        for y, label in zip(heights, labels, strict=True):
+            axes.annotate(
+                label,
+                (1.0, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(8, 0),
+                textcoords="offset points",
+                va="center",
+                color=_SOFT,
+                annotation_clip=False,
+            )
+        axes.set_yticks(heights, [shorten(row.name) for row in standings.players])
+        axes.set_ylim(-0.7, len(order) - 0.3)
+        axes.margins(x=0.04)
+        axes.axvline(0.0, color=_GRID, linewidth=1.5, zorder=0)
+        axes.grid(axis="x", color=_GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0, colors=_INK)
+        zero = "mean of all" if ratings.anchor is None else shorten(ratings.anchor)
+        axes.set_xlabel(f"Elo ({zero} = 0), 95% intervals", color=_SOFT)
+        heading = title or "Ladder"
+        axes.set_title(f"{heading} · {len(standings.records)} games", loc="left", weight="bold")
+        axes.set_xlim(right=right + 0.04 * max(np.ptp(elo), 50.0))
+        figure.savefig(path, format="png", facecolor="white", bbox_inches="tight")
+
+
+def shorten(name: str) -> str:
+    """Return a name that fits into a table: the middle of long ones is left out."""
+    if len(name) <= _NAME_WIDTH:
+        return name
+    head = _NAME_WIDTH * 2 // 3
+    return f"{name[:head]}…{name[head + 1 - _NAME_WIDTH :]}"
+
+
+def _main_table(standings: Standings) -> Table:
+    table = Table(header_style="bold")
+    table.add_column("#", justify="right")
+    table.add_column("player", overflow="fold")
+    for column in ("Elo", "± 95%", "games", "score", "draws", "as Black", "as White"):
+        table.add_column(column, justify="right", no_wrap=True)
+    if any(row.forfeits for row in standings.players):
+        table.add_column("forfeits", justify="right", style="red")
+    for rank, row in enumerate(standings.players, 1):
+        cells = [str(rank), shorten(row.name), *_elo_cells(standings, row)]
+        cells += [str(row.games), _percent(row.points, row.games), str(row.draws)]
+        cells += [
+            _percent(row.black_points, row.black_games),
+            _percent(row.white_points, row.white_games),
+        ]
+        if len(table.columns) > len(cells):
+            cells.append(str(row.forfeits) if row.forfeits else "")
+        table.add_row(*cells)
+    return table
+
+
+def _elo_cells(standings: Standings, row: PlayerRow) -> list[str]:
+    ratings = standings.ratings
+    if ratings is None:
+        return ["", ""]
+    i = ratings.index(row.name)
+    if row.name == ratings.anchor:
+        return [f"{ratings.elo[i]:.0f}", "anchor"]
+    return [f"{ratings.elo[i]:+.0f}", f"{Z95 * ratings.se[i]:.0f}"]
+
+
+def _crosstable(standings: Standings) -> Table:
+    table = Table()
+    table.add_column("", no_wrap=True)
+    wide = len(standings.players) > _NAMED_ROWS
+    results = standings.crosstable()
+    for rank in range(1, len(standings.players) + 1):
+        table.add_column(str(rank), justify="right", no_wrap=True)
+    for rank, row in enumerate(standings.players, 1):
+        cells = [str(rank) if wide else f"{rank} {shorten(row.name)}"]
+        for other in standings.players:
+            played = results.get((row.name, other.name))
+            cells.append("·" if row is other else "-".join(map(str, played)) if played else "")
+        table.add_row(*cells)
+    return table
+
+
+def _superiority_table(standings: Standings) -> Table:
+    assert standings.ratings is not None
+    matrix = standings.ratings.superiority()
+    order = [standings.ratings.index(row.name) for row in standings.players]
+    table = Table()
+    table.add_column("", no_wrap=True)
+    for rank in range(1, len(order) + 1):
+        table.add_column(str(rank), justify="right", no_wrap=True)
+    for rank, i in enumerate(order, 1):
+        cells = ["·" if i == j else f"{100 * matrix[i, j]:.0f}" for j in order]
+        table.add_row(f"{rank} {shorten(standings.ratings.players[i])}", *cells)
+    return table
+
+
+def _percent(points: float, games: int) -> str:
+    return f"{100 * points / games:.1f}%" if games else ""
