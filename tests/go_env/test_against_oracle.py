@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from pettingzoo.classic.go import go_base
 from sgfmill.boards import Board as SgfmillBoard
 
 from go_env.benson import fill_pass_alive_all
@@ -22,6 +23,7 @@ from go_env.board import (
     play_all,
     start_all,
 )
+from go_env.position import Position
 from go_env.rules import Ko, Rules
 from slow_board import BLACK, WHITE, SlowGame
 
@@ -202,3 +204,57 @@ def test_captures_and_area_agree_with_sgfmill(size: int) -> None:
                 for row in range(size)
             ]
         assert fast.area()[1] == theirs.area_score()
+
+
+@pytest.mark.parametrize("size", [3, 5, 9])
+def test_legality_and_score_agree_with_pettingzoos_engine(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PettingZoo's board (Minigo's): no suicide, simple ko, area scoring; its size is global."""
+    points = [(row, col) for row in range(size) for col in range(size)]
+    slow = SlowGame(size)
+    monkeypatch.setattr(go_base, "N", size)
+    monkeypatch.setattr(go_base, "ALL_COORDS", points)
+    monkeypatch.setattr(go_base, "EMPTY_BOARD", np.zeros((size, size), np.int8))
+    monkeypatch.setattr(go_base, "NEIGHBORS", {point: slow.neighbors(point) for point in points})
+    rules = Rules(size=size, komi=0.5, ko="simple", suicide=False)
+    for seed in range(60 // size):
+        rng = random.Random(seed)
+        fast = KernelGame(rules, 3 * size * size + 1)
+        theirs = go_base.Position(komi=0.5)
+        for _ in range(3 * size * size):
+            legal = [value == LEGAL for value in fast.classes()]
+            assert legal == (theirs.all_legal_moves() == 1).tolist()
+            action = rng.choice([a for a in range(size * size + 1) if legal[a]])
+            theirs.play_move(None if action == size * size else divmod(action, size), mutate=True)
+            fast.play(action)
+            if theirs.is_game_over():
+                break
+        assert fast.area()[1] == theirs.score()
+
+
+@pytest.mark.parametrize(("ko", "suicide"), RULE_SETS)
+def test_positions_agree_when_colors_move_out_of_turn(ko: Ko, suicide: bool) -> None:
+    """GTP lets either color move at any time: `Position` follows the oracle there too."""
+    for seed in range(30):
+        rng = random.Random(seed)
+        size = 2 + seed % 4
+        slow = SlowGame(size, ko=ko, suicide=suicide)
+        position = Position.initial(Rules(size=size, komi=0.0, ko=ko, suicide=suicide))
+        trail = [position]
+        for _ in range(40):
+            color = rng.choice((BLACK, WHITE))
+            legal = slow.legal(color)
+            for action in range(size * size + 1):
+                assert position.is_legal(action, color) == (action in legal)
+            action = rng.choice(sorted(legal))
+            slow.play(action, color)
+            position = position.play(action, color)
+            assert position.board.tolist() == slow.rows()
+            assert position.captures == (slow.captured[BLACK], slow.captured[WHITE])
+            assert position.score() == slow.area_score() and position.to_play == slow.to_play
+            assert {int(a) for a in np.flatnonzero(position.legal())} == slow.legal()
+            trail.append(position)
+        for before in reversed(trail[:-1]):
+            position = position.undo()
+            assert position is before
