@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from agents.base import Agent
+from agents.clocked_agent import ClockedAgent
 from agents.gtp_agent import GtpAgent
+from agents.mcts_agent import MctsAgent
 from agents.registry import make_agent
 from go_env.errors import HonteError
 from training.arena import Arena, ArenaSettings, MatchGame
@@ -70,6 +72,8 @@ class TaskPlayer:
             entropy = [self._config.seed, *self._stream, *player.name.encode()]
             seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
             agent = make_agent(player.spec, size=self._config.size, seed=seed)
+            if isinstance(agent, MctsAgent) and self._config.time_system() is not None:
+                agent = ClockedAgent(agent)
             if isinstance(agent, GtpAgent):
                 slug = "".join(c if c.isalnum() or c in "-_." else "_" for c in player.name)[:60]
                 name = f"{slug}-{'-'.join(map(str, self._stream))}.log"

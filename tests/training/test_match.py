@@ -144,6 +144,15 @@ def test_engines_run_out_of_time(tmp_path):
     }
 
 
+def test_searching_players_use_their_seconds_per_move(tmp_path):
+    run_match(config("rollout?sims=2", "random", games=1, seconds=0.3, grace_s=1.0), tmp_path)
+    (record,) = games_of(tmp_path)
+    assert record.reason in ("score", "move limit")
+    moves = (len(record.moves.split()) - 2 + 1) // 2
+    assert record.seconds[0] > 0.05 * moves  # two simulations take less than a millisecond
+    assert record.seconds[1] < 0.05 * moves
+
+
 def test_openings_from_a_book(tmp_path):
     book = tmp_path / "book"
     book.mkdir()

@@ -1,0 +1,54 @@
+"""A searching player in a match with clocks: it spends time instead of a number of simulations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from agents.base import Decision
+from agents.gtp.clock import Clock, Remaining, TimeSystem
+from agents.gtp.thinking import Limits, Thinker
+from agents.mcts_agent import MctsAgent, SearchSession
+from go_env.position import Position
+
+
+class ClockedAgent:
+    """Searches one position after the other for as long as its clock allows, keeping its tree."""
+
+    def __init__(self, agent: MctsAgent) -> None:
+        self.name = agent.name
+        self._agent = agent
+        self._session = SearchSession(agent.evaluator, agent.config)
+        self._clock = Clock()
+        self._system: TimeSystem | None = None
+        self._thinker = Thinker()
+
+    def set_clock(self, system: TimeSystem, left: dict[int, Remaining]) -> None:
+        """Take over what an arbiter's clock shows."""
+        if system != self._system:
+            self._system = system
+            self._clock.set_system(system)
+        for color, rest in left.items():
+            in_overtime = rest.main_s <= 0 and rest.period_s > 0
+            seconds = rest.period_s if in_overtime else rest.main_s
+            self._clock.set_left(color, seconds, rest.stones if in_overtime else 0)
+
+    def choose(self, positions: Sequence[Position]) -> list[Decision]:
+        return [self._choose(position) for position in positions]
+
+    def close(self) -> None:
+        self._agent.close()
+
+    def _choose(self, position: Position) -> Decision:
+        started = time.monotonic()
+        allotted = self._clock.allot(position.to_play, position.size, position.ply)
+        if allotted is None:
+            return self._agent.choose([position])[0]
+        limits = Limits(
+            planned_end=started + allotted.planned_s, latest_end=started + allotted.longest_s
+        )
+        self._session.set_position(position)
+        self._thinker.think(self._session, limits, stop=lambda: False)
+        decision = self._session.best()
+        self._clock.spend(position.to_play, time.monotonic() - started, allotted)
+        return decision
