@@ -6,8 +6,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PIP := $(BIN)/pip install --disable-pip-version-check --constraint requirements.lock
-# Without an NVIDIA driver, torch's CPU wheels save gigabytes of download.
-TORCH_INDEX := $(shell command -v nvidia-smi >/dev/null 2>&1 || echo --extra-index-url https://download.pytorch.org/whl/cpu)
 
 .PHONY: demo test lint test-python test-kernels test-slow install clean
 
@@ -36,7 +34,6 @@ install: $(STAMP)
 
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
-	$(PIP) --no-deps $(TORCH_INDEX) torch
 	$(PIP) --editable '.[dev]'
 	touch $@
 
