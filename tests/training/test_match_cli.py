@@ -1,0 +1,53 @@
+"""`honte match` and `honte rate` as typed."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from training.match_cli import match, rate
+
+
+@pytest.fixture
+def run():
+    app = typer.Typer()
+    app.command()(match)
+    app.command()(rate)
+
+    def invoke(*words: object):
+        return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=True)
+
+    return invoke
+
+
+def test_a_match_prints_tables_and_json_and_can_be_rated(run, tmp_path):
+    words = ["match", "random", "b=random", "--games", 4, "--size", 5, "--komi", 0.5]
+    words += ["--workers", 0, "--out", tmp_path / "m"]
+    shown = run(*words)
+    assert shown.exit_code == 0, shown.output
+    assert "as Black" in shown.output
+    assert str(tmp_path / "m") in shown.output.replace("\n", "")
+    again = run(*words, "--json")
+    data = json.loads(again.stdout)
+    assert data["games"] == 4
+    assert data["match"]["komi"] == 0.5
+    rated = run("rate", tmp_path / "m", "--anchor", "b", "--json", "--png", tmp_path / "l.png")
+    assert json.loads(rated.stdout)["ratings"]["anchor"] == "b"
+    assert (tmp_path / "l.png").exists()
+    assert "player" in run("rate", tmp_path / "m").output
+
+
+def test_a_sequential_test_from_the_command_line(run, tmp_path):
+    result = run(
+        "match", "rollout?sims=40", "random", "--games", 200, "--size", 5, "--komi", 0.5,
+        "--sprt", 0, 200, "--workers", 0, "--out", tmp_path,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "SPRT accepted" in result.output.replace("\n", " ")
+
+
+def test_errors_reach_the_command_as_one_line(run, tmp_path):
+    result = run("match", "random", "--out", tmp_path)
+    assert "at least two players" in str(result.exception)
+    assert "cannot read" in str(run("rate", tmp_path / "nothing").exception)

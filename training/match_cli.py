@@ -1,0 +1,123 @@
+"""`honte match` and `honte rate`. Imports nothing heavy before a command runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+
+def match(  # noqa: PLR0913 - every flag of a command is one argument of its function
+    specs: Annotated[
+        list[str],
+        typer.Argument(metavar="SPEC SPEC...", help="Players: SPEC, or NAME=SPEC for tables."),
+    ],
+    games: Annotated[int, typer.Option(help="Games of each pairing.")] = 20,
+    size: Annotated[int, typer.Option(help="Board size.")] = 9,
+    komi: Annotated[float | None, typer.Option(help="Default: the size's fair komi.")] = None,
+    rules: Annotated[str, typer.Option(help="tromp-taylor, chinese or cgos.")] = "tromp-taylor",
+    move_limit: Annotated[int | None, typer.Option(help="Default: 4 moves a point.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the match; the same one goes on. Default: a new one."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    gauntlet: Annotated[bool, typer.Option(help="The first player meets all others.")] = False,
+    openings: Annotated[
+        str, typer.Option(help="Random plies before each pair of games, or a folder of SGF files.")
+    ] = "2",
+    seconds: Annotated[float | None, typer.Option(help="Fixed time for each move.")] = None,
+    clock: Annotated[
+        str | None, typer.Option(help="300 (in all), 60+30/5 (Canadian) or 60+3x10 (byo-yomi).")
+    ] = None,
+    grace: Annotated[float, typer.Option(help="Seconds a move that clocks forgive.")] = 0.1,
+    referee: Annotated[
+        str | None, typer.Option(help="gtp:COMMAND whose final_score counts; default: area.")
+    ] = None,
+    sprt: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="ELO0 ELO1", help="Stop when decided between these differences."),
+    ] = None,
+    anchor: Annotated[str | None, typer.Option(help="Name of the player at 0 Elo.")] = None,
+    seed: Annotated[int, typer.Option(help="Of openings and players.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; 0: this one. Default: one a core.", min=0)
+    ] = None,
+    parallel: Annotated[int, typer.Option(help="Games a worker plays in lockstep.", min=1)] = 32,
+) -> None:
+    """Play matches between any players and rate them, with error bars."""
+    from rich.console import Console
+
+    from training.match import run_match
+    from training.match_plan import MatchConfig
+    from training.sprt import SprtBounds
+
+    config = MatchConfig(
+        players=tuple(specs),
+        games=games,
+        size=size,
+        komi=komi,
+        rules=rules,
+        move_limit=move_limit,
+        seed=seed,
+        openings=openings,
+        gauntlet=gauntlet,
+        seconds=seconds,
+        clock=clock,
+        grace_s=grace,
+        referee=referee,
+        sprt=None if sprt is None else SprtBounds(*sprt),
+        anchor=anchor,
+        workers=_cores() if workers is None else workers,
+        parallel=parallel,
+    )
+    folder = out or Path("matches") / time.strftime("%Y%m%d-%H%M%S")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        run_match(config, folder, None if as_json else Console())
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the same command with --out {folder} goes on", err=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        typer.echo((folder / "standings.json").read_text().rstrip())
+    else:
+        typer.echo(f"Games, SGFs and ladder.png are in {folder}")
+
+
+def rate(
+    results: Annotated[list[Path], typer.Argument(help="Folders or games.jsonl of matches.")],
+    anchor: Annotated[str | None, typer.Option(help="Name of the player at 0 Elo.")] = None,
+    prior: Annotated[float, typer.Option(help="Virtual draws of each player.", min=0.0)] = 1.0,
+    png: Annotated[Path | None, typer.Option(help="Draw the ladder into this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Rate the games of several matches together."""
+    from rich.console import Console
+
+    from training.match import rate_results
+    from training.match_report import draw_ladder, print_standings
+    from training.standings import standings_json
+
+    standings = rate_results(results, anchor=anchor, prior=prior)
+    if png is not None:
+        draw_ladder(standings, png)
+    if as_json:
+        typer.echo(json.dumps(standings_json(standings), indent=1))
+    else:
+        print_standings(standings, Console())
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    """Let SIGTERM end a match in the same good order as Ctrl-C."""
+    raise KeyboardInterrupt
