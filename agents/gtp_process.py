@@ -1,7 +1,8 @@
 """An external GTP engine as a process: one command, one answer, and never a zombie.
 
 The engine runs in its own process group, which is killed as a whole: on close, on any failure, when
-this process exits and (where `setpriv` exists) when this process is killed.
+this process exits and (where `setpriv` exists) when this process is killed. The last is bound to
+the thread that starts the engine: start it in one that lives as long as the engine shall.
 """
 
 from __future__ import annotations

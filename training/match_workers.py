@@ -6,6 +6,7 @@ it; a worker that dies is replaced and its unfinished games are played again.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import threading
@@ -103,7 +104,8 @@ class WorkerPool:
                 idle = next((pipe for pipe in self._workers if pipe not in busy), None)
                 pipe = idle or self._hire()
                 busy[pipe] = (task, deaths)
-                pipe.send(task)
+                with contextlib.suppress(BrokenPipeError):  # it died idle: recv will tell
+                    pipe.send(task)
             ready = connection.wait(list(busy))
             for pipe in [pipe for pipe in busy if pipe in ready]:
                 task, deaths = busy.pop(pipe)
