@@ -51,7 +51,7 @@ def champions(events: Sequence[Event]) -> list[dict[str, Any]]:
     newest = {row["player"]: row for event in ratings for row in event["table"]}
     rows: dict[str, dict[str, Any]] = {}
     for event in ratings:
-        player = f"model-{event['model']}"
+        player = f"model {event['model']}"
         if player in newest:
             rows.setdefault(player, {**event, **newest[player], "self_play_games": event["games"]})
     return list(rows.values())
@@ -60,7 +60,7 @@ def champions(events: Sequence[Event]) -> list[dict[str, Any]]:
 def anchors(events: Sequence[Event]) -> list[dict[str, Any]]:
     """Rating rows of all players that the run did not train, weakest first."""
     tables = [event["table"] for event in events if event["kind"] == "rating"]
-    rows = [row for row in (tables[-1] if tables else []) if not row["player"].startswith("model-")]
+    rows = [row for row in (tables[-1] if tables else []) if not row["player"].startswith("model ")]
     return sorted(rows, key=lambda row: float(row["elo"]))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from go_env.errors import HonteError
+from training.match_cli import match, rate
 
 app = typer.Typer(
     name="honte",
@@ -18,9 +19,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-PLAYER_HELP = (
+_PLAYER_HELP = (
     "honte | honte:RUN_OR_FILE?sims=200 | policy:FILE | rollout?sims=1000 | random | gtp:COMMAND"
 )
+Player = Annotated[
+    str | None, typer.Option(metavar="SPEC", help=f"{_PLAYER_HELP}; default: the best at hand.")
+]
 
 
 @app.command()
@@ -48,20 +52,74 @@ def train(
     from training.config import load_config
 
     config = load_config(preset_or_toml, set_ or [])
-    run_dir = run or Path("runs") / Path(preset_or_toml).stem
+    name = Path(preset_or_toml).stem
+    run_dir = run or Path("runs") / name
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         if runner == "ray":
             from training import ray_runner
 
-            ray_runner.run(config, run_dir, hours=hours, address=address)
+            ray_runner.run(config, run_dir, hours=hours, address=address, name=name)
         else:
             from training import local_runner
 
-            local_runner.run(config, run_dir, hours=hours)
+            local_runner.run(config, run_dir, hours=hours, name=name)
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on from {run_dir}", err=True)
         raise typer.Exit(130) from None
+
+
+@app.command()
+def gtp(
+    player: Player = None,
+    size: Annotated[int, typer.Option(help="Side of the board until the client sets it.")] = 9,
+    komi: Annotated[float | None, typer.Option(help="Default: the fair komi of the size.")] = None,
+    rules: Annotated[str, typer.Option(help="tromp-taylor, chinese or cgos.")] = "tromp-taylor",
+    simulations: Annotated[int | None, typer.Option(help="For each move.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="For each move.")] = None,
+    ponder: Annotated[bool, typer.Option("--ponder", help="Think in the opponent's time.")] = False,
+    never_resign: Annotated[bool, typer.Option("--never-resign")] = False,
+    friendly_pass: Annotated[
+        bool, typer.Option("--friendly-pass", help="Count dead stones as dead.")
+    ] = False,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Be a GTP engine, for Sabaki, GoGui, Lizzie and the like."""
+    from agents.gtp.main import run_gtp
+    from agents.gtp.options import GtpOptions
+
+    more = GtpOptions(
+        move_time_s=seconds, never_resign=never_resign, friendly_pass=friendly_pass, seed=seed
+    )
+    status = run_gtp(
+        player,
+        size=size,
+        komi=komi,
+        rules=rules,
+        ponder=ponder,
+        simulations=simulations,
+        more=more,
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
+def analysis(
+    player: Player = None,
+    visits: Annotated[int, typer.Option(help="Where a query does not say.")] = 500,
+    perspective: Annotated[
+        Literal["BLACK", "WHITE", "SIDETOMOVE"], typer.Option(help="Whose win rates to tell.")
+    ] = "BLACK",
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Be a JSON analysis engine like KataGo, for KaTrain."""
+    from agents.gtp.main import run_analysis
+
+    raise typer.Exit(run_analysis(player, visits=visits, perspective=perspective, seed=seed))
+
+
+app.command()(match)
+app.command()(rate)
 
 
 @app.command()
@@ -69,7 +127,7 @@ def report(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
     out: Annotated[Path | None, typer.Option(help="Folder; default RUN/report.")] = None,
 ) -> None:
-    """Draw the curves and tables of a run as PNG files and one HTML page."""
+    """Draw the curves and tables of a run: PNG, HTML."""
     from training.report import write_report
 
     typer.echo(write_report(run, out))

@@ -22,11 +22,10 @@ from go_env.errors import HonteError
 from go_env.features import feature_set
 from go_env.rules import Rules
 from mcts.config import SearchConfig
-from training.files import publish_text
 from training.gatekeeper import GateConfig
 from training.learner import LearnerConfig
-from training.schedule import LoopConfig
 from training.replay import ReplayConfig
+from training.schedule import LoopConfig
 from training.self_play import SelfPlayConfig
 from training.settings import build, merge, nearest, parse_overrides, to_mapping, to_toml
 
@@ -70,32 +69,6 @@ def preset_names() -> list[str]:
 def config_toml(config: RunConfig) -> str:
     """The resolved configuration as TOML; `load_config` reads the same values back."""
     return to_toml(to_mapping(config))
-
-
-def adopt(config: RunConfig, path: Path) -> list[str]:
-    """Make `config` the configuration of the run whose `config.toml` is `path`.
-
-    Returns:
-        Keys in which it differs from the run's earlier configuration; none if the run is new.
-
-    Raises:
-        HonteError: if it differs in what a run may not change.
-    """
-    changed: list[str] = []
-    if path.is_file():
-        try:
-            earlier = tomllib.loads(path.read_text(encoding="utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise HonteError(f"{path} is damaged: {error}") from None
-        changed = changed_keys(earlier, tomllib.loads(config_toml(config)))
-        fixed = [key for key in changed if key.partition(".")[0] in FIXED_SECTIONS]
-        if fixed:
-            raise HonteError(
-                f"{path.parent} holds a run with another {', '.join(fixed)}; "
-                "keep its values, or choose another directory with --run DIR"
-            )
-    publish_text(path, config_toml(config))
-    return changed
 
 
 def config_hash(config: RunConfig) -> str:

@@ -95,7 +95,7 @@ FIELDS: dict[str, dict[str, str]] = {
     # A champion was rated against anchors; the whole table each time.
     "rating": {
         "model": "number of the champion",
-        "table": "list of {player, elo, low, high, games}; low and high: 95 % interval",
+        "table": 'list of {player, elo, low, high, games}: "model 12", ..; 95 % intervals',
         "games": "of self-play that it learned from, total",
         "evaluations": "of self-play, total",
         "duration_s": "",

@@ -117,13 +117,6 @@ class ModelStore:
         except (ValueError, TypeError, KeyError) as error:
             raise HonteError(f"{self._champion_path} is damaged: {error}") from None
 
-    def champion_path(self) -> Path:
-        """File of the champion, or of the newest checkpoint of a run that has no champion yet."""
-        champion, numbers = self.champion(), self.numbers()
-        if champion is None and not numbers:
-            raise HonteError(f"{self.root} has no trained model yet")
-        return self.checkpoint_path(numbers[-1] if champion is None else champion.number)
-
     def prune(self, keep_last: int, keep_every: int) -> list[int]:
         """Delete all checkpoints but the last few, each n-th (0: none) and all champions.
 

@@ -103,13 +103,16 @@ def dotted_keys(cls: Any, path: str = "") -> list[str]:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint to append to an error: "; did you mean 'x'?", or what there is to choose from."""
     names = list(known)
-    matches = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    if not matches:  # right key, wrong section
-        tail = word.rpartition(".")[2]
-        tails = {name.rpartition(".")[2]: name for name in names}
-        matches = [tails[t] for t in difflib.get_close_matches(tail, tails, n=1, cutoff=0.7)]
+    tails = [name.rpartition(".")[2] for name in names]
+    tail = word.rpartition(".")[2]
+    matches = [name for name in names if name.endswith(f".{tail}")]  # right key, wrong section
+    if not matches:
+        matches = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    if not matches:
+        near = difflib.get_close_matches(tail, tails, n=1, cutoff=0.7)
+        matches = [name for name, its_tail in zip(names, tails, strict=True) if its_tail in near]
     if matches:
-        return f"; did you mean '{matches[0]}'?"
+        return "; did you mean " + " or ".join(f"'{match}'" for match in matches) + "?"
     return f"; known: {', '.join(names)}" if 0 < len(names) <= 12 else ""
 
 

@@ -20,7 +20,7 @@ def synthetic_events(num_rounds: int = 12) -> Iterator[dict[str, Any]]:
         share = i / num_rounds
         stories += [("selfplay", _selfplay(i, share)), ("learner", _learner(i, share))]
         if i % 4 == 0:
-            table = [*table, _row(f"model-{i}", 900 * share)]
+            table = [*table, _row(f"model {i}", 900 * share)]
             stories += [
                 ("publish", {"model": i, "step": 100 * i, "games": 40 * i}),
                 ("gate", _gate(i, promoted=i != 8)),

@@ -10,7 +10,7 @@ import pytest
 
 from training.cli import main
 
-COMMANDS = ("train", "gtp", "match", "rate", "report", "bench")
+COMMANDS = ("train", "gtp", "analysis", "match", "rate", "report")
 
 
 def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

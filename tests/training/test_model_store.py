@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.champion import champion_of_run
 from go_env.errors import HonteError
 from training.files import publish, publish_text
 from training.model_store import Champion, ModelStore
@@ -47,11 +48,10 @@ def test_publish_and_promote(tmp_path: Path) -> None:
     store = store_with(tmp_path, 1, 2, 10)
     assert store.numbers() == [1, 2, 10]
     assert store.champion() is None
-    assert store.champion_path() == store.checkpoint_path(10)
     store.promote(1, "2026-01-01T00:00:00Z", {"games": 40})
     store.promote(10)
     assert store.champion() == Champion(10, previous=(1,))
-    assert store.champion_path().name == "model-000010.safetensors"
+    assert champion_of_run(tmp_path) == store.checkpoint_path(10)
 
 
 def test_promoting_again_after_a_restart_changes_nothing(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_page_is_drawn_after_every_event() -> None:
     for event in synthetic_events():
         story.take(event)
         shown = text_of(story)
-    assert "model-12" in shown
+    assert "model 12" in shown
     assert "✔ promoted" in shown
     assert "✘ rejected" in shown
     assert "games are <short>" in shown
@@ -59,9 +59,9 @@ def test_later_event_keeps_what_earlier_ones_told() -> None:
 
 
 def test_rating_is_described_strongest_first() -> None:
-    table = [{"player": "random", "elo": 0.0}, {"player": "model-1", "elo": 200.4}]
+    table = [{"player": "random", "elo": 0.0}, {"player": "model 1", "elo": 200.4}]
     event = {"kind": "rating", "elapsed_s": 0.0, "table": table}
-    assert describe(event) == "elo: model-1 +200, random +0"
+    assert describe(event) == "elo: model 1 +200, random +0"
 
 
 def test_sparkline_spans_from_least_to_greatest() -> None:

@@ -47,7 +47,7 @@ def test_report_holds_curves_tables_and_games(tmp_path: Path) -> None:
     assert tags.count["svg"] == 3
     assert not re.search(r'(src|href)="(?!data:)', page), "the page must not load anything"
     for text in (
-        "model-12",
+        "model 12",
         "rollout?sims=1000",
         "rejected",
         "games are &lt;short&gt;",
@@ -64,7 +64,7 @@ def test_report_of_a_run_that_has_just_begun(tmp_path: Path) -> None:
     assert "<img" not in page
 
 
-@pytest.mark.parametrize("num_events", range(2, 8))
+@pytest.mark.parametrize("num_events", [2, 6])
 def test_report_at_any_early_moment(tmp_path: Path, num_events: int) -> None:
     write_run(tmp_path, iter(list(synthetic_events(4))[:num_events]))
     assert "</html>" in write_report(tmp_path).read_text()
@@ -81,12 +81,12 @@ def test_report_of_nothing_is_one_line(tmp_path: Path) -> None:
 def test_champions_take_their_newest_rating_and_their_own_date() -> None:
     events = list(synthetic_events())
     last = next(event for event in reversed(events) if event["kind"] == "rating")
-    last["table"][2]["elo"] = 123.0  # model-4, rated again beside model-12
+    last["table"][2]["elo"] = 123.0  # model 4, rated again beside model 12
     rows = champions(events)
     assert [(row["player"], row["elo"]) for row in rows] == [
-        ("model-4", 123.0),
-        ("model-8", 600.0),
-        ("model-12", 900.0),
+        ("model 4", 123.0),
+        ("model 8", 600.0),
+        ("model 12", 900.0),
     ]
     assert rows[0]["self_play_games"] == 160
     assert [row["player"] for row in anchors(events)] == ["random", "rollout?sims=1000"]

@@ -1,0 +1,106 @@
+"""Runs are described by presets, files and overrides, and the description is kept whole."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from go_env.errors import HonteError
+from go_env.features import FEATURE_SETS, feature_set
+from training.config import (
+    changed_keys,
+    config_hash,
+    config_toml,
+    load_config,
+    preset_names,
+    provenance,
+)
+from training.settings import to_mapping
+
+
+def test_presets_of_the_readme_exist() -> None:
+    assert preset_names() == ["19x19-cluster", "5x5", "7x7", "9x9", "9x9-gpu"]
+
+
+@pytest.mark.parametrize("name", ["5x5", "7x7", "9x9", "9x9-gpu", "19x19-cluster"])
+def test_preset_loads_and_its_resolved_form_loads_to_the_same(name: str, tmp_path: Path) -> None:
+    config = load_config(name)
+    assert config.rules.size == int(name.partition("x")[0])
+    path = tmp_path / "config.toml"
+    path.write_text(config_toml(config))
+    assert load_config(str(path)) == config
+
+
+def test_extended_preset_keeps_what_it_does_not_name() -> None:
+    base, extended = load_config("9x9"), load_config("9x9-gpu")
+    assert extended.rules == base.rules
+    assert extended.loop.small_sizes == base.loop.small_sizes
+    assert extended.learner.batch > base.learner.batch
+
+
+def test_overrides_lie_over_the_preset() -> None:
+    config = load_config("5x5", ["seed=7", "learner.losses.value=2", "loop.small_sizes=4,3"])
+    assert (config.seed, config.learner.losses.value, config.loop.small_sizes) == (7, 2.0, (4, 3))
+    assert config.rules == load_config("5x5").rules
+
+
+@pytest.mark.parametrize("name", FEATURE_SETS)
+def test_planes_follow_from_the_feature_set(name: str) -> None:
+    network = load_config("5x5", [f"network.features={name}"]).network
+    features = feature_set(name)
+    assert network.planes == len(features.planes)
+    assert network.feature_version == features.version
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["network.planes=3"], "network.planes is 3, but features"),
+        (["network.features=leen"], "leen"),
+        (["network=3"], "'network' must be a table"),
+        (["self_play.simulatoins=3"], "did you mean 'self_play.simulations'?"),
+        (["simulations=3"], "did you mean 'self_play.simulations' or 'gate.simulations'?"),
+        (["learner.losses.valeu=3"], "did you mean 'learner.losses.value'?"),
+        (["gate.mode=strickt"], "must be one of latest | strict"),
+        (["loop.first_small_share=0.5"], "[loop] loop.first_small_share needs loop.small_sizes"),
+    ],
+)
+def test_impossible_configuration_is_one_line(overrides: list[str], message: str) -> None:
+    with pytest.raises(HonteError) as error:
+        load_config("5x5", overrides)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_preset_and_broken_file(tmp_path: Path) -> None:
+    with pytest.raises(HonteError, match=r"unknown preset '9x9-gpo'; did you mean '9x9-gpu'\?"):
+        load_config("9x9-gpo")
+    path = tmp_path / "mine.toml"
+    path.write_text("seed = = 1")
+    with pytest.raises(HonteError, match=r"mine\.toml is not valid TOML"):
+        load_config(str(path))
+
+
+def test_own_file_may_extend_a_preset(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('extends = "7x7"\nseed = 3\n')
+    config = load_config(str(path))
+    assert (config.seed, config.rules.size) == (3, 7)
+
+
+def test_hash_changes_with_any_value() -> None:
+    config = load_config("5x5")
+    assert config_hash(config) == config_hash(load_config("5x5"))
+    assert config_hash(config) != config_hash(load_config("5x5", ["learner.losses.value=0.9"]))
+
+
+def test_changed_keys_are_dotted() -> None:
+    before = to_mapping(load_config("5x5"))
+    after = to_mapping(load_config("5x5", ["seed=9", "learner.losses.value=0.9"]))
+    assert changed_keys(before, after) == ["learner.losses.value", "seed"]
+
+
+def test_provenance_is_plain_json_and_tells_versions() -> None:
+    facts = json.loads(json.dumps(provenance(load_config("9x9"))))
+    assert facts["config"]["rules"]["size"] == 9
+    assert {"python", "torch", "numba", "honte"} <= facts["versions"].keys()
