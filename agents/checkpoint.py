@@ -17,7 +17,7 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from agents.network import Network, NetworkConfig
 from go_env.errors import HonteError
@@ -122,29 +122,31 @@ def _checked(tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Checkpoint
             f"it has {config.planes} input planes, but features {config.features!r} version "
             f"{config.feature_version} are {planes}"
         )
-    _check_tensors(tensors, config)
-    return Checkpoint(config, _rules(metadata["rules"]), metadata["provenance"], tensors)
+    with torch.device("meta"):
+        check_tensors(tensors, Network(config), str(config))
+    return Checkpoint(config, rules_from(metadata["rules"]), metadata["provenance"], tensors)
 
 
-def _rules(values: dict[str, Any]) -> Rules:
+def rules_from(values: dict[str, Any]) -> Rules:
+    """Return the rules that a file's metadata tells."""
     try:
         return Rules(**values)
     except TypeError:
         raise HonteError(f"its rules are not understood: {sorted(values)}") from None
 
 
-def _check_tensors(tensors: Mapping[str, Tensor], config: NetworkConfig) -> None:
-    with torch.device("meta"):
-        expected = Network(config).state_dict()
+def check_tensors(tensors: Mapping[str, Tensor], network: nn.Module, shape: str) -> None:
+    """Compare tensors with those of a network (it may be on `meta`), and see that all are finite."""
+    expected = network.state_dict()
     if missing := sorted(set(expected) - set(tensors)):
         raise HonteError(f"tensor {missing[0]!r} is missing")
     if unknown := sorted(set(tensors) - set(expected)):
-        raise HonteError(f"tensor {unknown[0]!r} is unknown to a {config} network")
+        raise HonteError(f"tensor {unknown[0]!r} is unknown to a {shape} network")
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             raise HonteError(
                 f"tensor {name!r} has shape {list(tensor.shape)}, "
-                f"a {config} network needs {list(expected[name].shape)}"
+                f"a {shape} network needs {list(expected[name].shape)}"
             )
         if tensor.dtype != torch.float32:
             raise HonteError(f"tensor {name!r} is {tensor.dtype}, not float32")

@@ -1,9 +1,9 @@
 """Players by text: the same SPEC everywhere, on the command line, over GTP and in matches.
 
-    random                              rollout?sims=1000
-    honte                               honte:RUN_OR_FILE?sims=200&search=puct
-    policy:FILE_OR_RUN?temperature=0.5  gtp:gnugo --mode gtp --level 10
-    q:FILE                              pg:FILE
+random                              rollout?sims=1000
+honte                               honte:RUN_OR_FILE?sims=200&search=puct
+policy:FILE_OR_RUN?temperature=0.5  gtp:gnugo --mode gtp --level 10
+q:FILE                              pg:FILE
 """
 
 from __future__ import annotations
@@ -83,9 +83,7 @@ class _Options:
         try:
             return float(text)
         except ValueError:
-            raise HonteError(
-                f"player {self._spec.text!r}: {name}={text} is not a number"
-            ) from None
+            raise HonteError(f"player {self._spec.text!r}: {name}={text} is not a number") from None
 
     def text(self, name: str, default: str) -> str:
         self._known.append(name)
@@ -147,6 +145,20 @@ def _policy(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
     return PolicyAgent(_network(spec, options, size, seed), spec.text, temperature, seed)
 
 
+def _q(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
+    from agents.q_agent import q_agent
+
+    path = find_checkpoint(spec.target)
+    return q_agent(path, spec.text, options.take("temperature", 0.0), seed)
+
+
+def _pg(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
+    from agents.pg_agent import pg_agent
+
+    path = find_checkpoint(spec.target)
+    return pg_agent(path, spec.text, options.take("temperature", 0.0), seed)
+
+
 def _gtp(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
     from agents.gtp_agent import GtpAgent
 
@@ -179,5 +191,7 @@ _MAKERS: dict[str, Callable[[Spec, _Options, int, int], Agent]] = {
     "rollout": _rollout,
     "honte": _honte,
     "policy": _policy,
+    "q": _q,
+    "pg": _pg,
     "gtp": _gtp,
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.distributions import Categorical
 from torch.nn import functional
 
 from agents.network import SCORE_UNIT, NetworkOutput
@@ -66,3 +67,63 @@ def alphazero_losses(output: NetworkOutput, targets: Targets) -> dict[str, Tenso
 def weighted_sum(terms: dict[str, Tensor], weights: LossWeights) -> Tensor:
     """Return the scalar that is minimized."""
     return torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
+
+
+# --- Q-learning ---------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def q_targets(
+    returns: Tensor, discounts: Tensor, legal: Tensor, target_q: Tensor, online_q: Tensor | None
+) -> Tensor:
+    """Return what Q(s, a) should be, [B]: R + D * Q_target(s', argmax over legal a' of Q(s', a')).
+
+    Two-player sign convention: s' is n plies after s, Q(s', .) is its mover's, so that the discount
+    D carries the sign: (-gamma)**n, and 0 where the game ended on the way (`training.returns`).
+    The argmax is the online network's (Double DQN, van Hasselt et al. 2016, equation 4) or, where
+    `online_q` is None, the target network's own (Mnih et al. 2015). Outcomes lie in [-1, 1], and
+    so do targets: this keeps bootstrapping from running away.
+
+    Args:
+        returns: [B]; discounts: [B]; legal: bool [B, A] at s'; target_q, online_q: [B, A] at s'.
+    """
+    judge = target_q if online_q is None else online_q
+    best = judge.masked_fill(~legal, -torch.inf).argmax(dim=1, keepdim=True)
+    following = target_q.gather(1, best)[:, 0]
+    return (returns + discounts * following).clamp(-1.0, 1.0)
+
+
+def q_loss(q: Tensor, actions: Tensor, targets: Tensor) -> Tensor:
+    """Return the Huber loss of Q [B, A] at the actions [B] that were played (Mnih et al. 2015)."""
+    return functional.smooth_l1_loss(q.gather(1, actions[:, None])[:, 0], targets)
+
+
+# --- policy gradients ---------------------------------------------------------------------------
+
+
+def masked_policy(logits: Tensor, legal: Tensor) -> Categorical:
+    """Return the distribution over legal actions; logits [B, A], legal bool [B, A]."""
+    return Categorical(logits=logits.masked_fill(~legal, -1e9))
+
+
+def policy_gradient_loss(log_probs: Tensor, advantages: Tensor) -> Tensor:
+    """Return -mean(A log pi(a|s)), whose gradient is REINFORCE's and the actor-critic's.
+
+    Source: Williams 1992; Sutton et al. 1999 (policy gradient theorem); the advantage is a return
+    minus a baseline (REINFORCE), or GAE's (A2C). Both arguments are [B].
+    """
+    return -(advantages * log_probs).mean()
+
+
+def clipped_policy_loss(
+    log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, clip: float
+) -> Tensor:
+    """Return PPO's clipped surrogate, negated. Source: Schulman et al. 2017, equation 7."""
+    ratio = torch.exp(log_probs - old_log_probs)
+    bounded = ratio.clamp(1.0 - clip, 1.0 + clip)
+    return -torch.minimum(ratio * advantages, bounded * advantages).mean()
+
+
+def critic_loss(values: Tensor, returns: Tensor) -> Tensor:
+    """Return the mean squared error of values [B] against (lambda-)returns [B]."""
+    return functional.mse_loss(values, returns)
