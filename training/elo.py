@@ -11,6 +11,7 @@ Source: McCullagh and Nelder, "Generalized linear models" 1989, ch. 9 (dispersio
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -166,18 +167,20 @@ def bootstrap(
         (whole.players[b], whole.players[w]): e
         for e, (b, w) in enumerate(zip(whole.black, whole.white, strict=True))
     }
-    points = np.zeros((len(pairs), len(edge)))
-    played = np.zeros((len(pairs), len(edge)))
+    kinds = Counter(tuple(sorted(pair)) for pair in pairs)  # equal pairs are drawn together
+    points = np.zeros((len(kinds), len(edge)))
+    played = np.zeros((len(kinds), len(edge)))
     strata: dict[frozenset[str], list[int]] = {}
-    for k, pair in enumerate(pairs):
-        for black, white, score in pair:
+    for k, kind in enumerate(kinds):
+        for black, white, score in kind:
             points[k, edge[black, white]] += score
             played[k, edge[black, white]] += 1
-        strata.setdefault(frozenset(pair[0][:2]), []).append(k)
-    weights = np.zeros((replicates, len(pairs)))
+        strata.setdefault(frozenset(kind[0][:2]), []).append(k)
+    counts = np.array(list(kinds.values()))
+    weights = np.zeros((replicates, len(kinds)))
     for members in strata.values():
-        even = np.full(len(members), 1.0 / len(members))
-        weights[:, members] = rng.multinomial(len(members), even, size=replicates)
+        total = int(counts[members].sum())
+        weights[:, members] = rng.multinomial(total, counts[members] / total, size=replicates)
     estimates = problem.solve(weights @ points, weights @ played)[:, : len(whole.players)]
     zero = estimates.mean(axis=1) if anchor is None else estimates[:, whole.players.index(anchor)]
     return whole.players, (estimates - zero[:, None]) * ELO_PER_NAT
