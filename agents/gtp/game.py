@@ -19,7 +19,7 @@ def usable_komi(komi: float) -> float:
 
     Area scores are whole numbers: 6.7 and 6.5 have the same winner, and so have 10,000 and 1,250.
     """
-    limited = min(max(komi, -_KOMI_LIMIT), _KOMI_LIMIT)
+    limited = min(max(float(komi), -_KOMI_LIMIT), _KOMI_LIMIT)
     return limited if (limited * 2).is_integer() else math.floor(limited) + 0.5
 
 

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 
 from agents.base import Agent
-from agents.champion import SHIPPED, default_champion
+from agents.champion import SHIPPED, default_champion, find_checkpoint
 from agents.gtp.json_analysis import AnalysisOptions
 from agents.gtp.json_query import PERSPECTIVES, Perspective
 from agents.gtp.options import GtpOptions
@@ -47,8 +47,16 @@ def choose_player(spec: str | None) -> Choice:
 
 
 def player_factory(choice: Choice) -> PlayerFactory:
-    """Return the maker of the player; a spec that makes no sense is an error at once."""
-    parse_spec(choice.spec)
+    """Return the maker of the player; a spec that makes no sense is an error at once.
+
+    Of trained players only the file is looked for: to load one takes seconds, and clients wait for
+    the first answer.
+    """
+    spec = parse_spec(choice.spec)
+    if spec.kind in ("honte", "policy"):
+        find_checkpoint(spec.target)
+    else:
+        make_agent(choice.spec, size=GtpOptions.size).close()
 
     def make(size: int, seed: int) -> Agent:
         return make_agent(choice.spec, size=size, seed=seed)

@@ -50,15 +50,28 @@ def standard_streams() -> Iterator[tuple[Read, Write]]:
 
     Whatever else prints, libraries in C included, ends up on standard error.
     """
-    sys.stdout.flush()
-    answers = os.dup(1)
-    os.dup2(2, 1)
+    if sys.stdout is not None:  # None: closed before we began
+        sys.stdout.flush()
+    answers = _duplicate(1)
+    elsewhere = _duplicate(2)
+    os.dup2(elsewhere, 1)
+    os.close(elsewhere)
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield (lambda count: _read(0, count)), (lambda data: _write(answers, data))
     finally:
         os.dup2(answers, 1)
         os.close(answers)
+
+
+def _duplicate(descriptor: int) -> int:
+    """Return a copy of a descriptor; of a closed one, an end of a pipe that nobody reads."""
+    try:
+        return os.dup(descriptor)
+    except OSError:
+        unread, copy = os.pipe()
+        os.close(unread)
+        return copy
 
 
 def _read(descriptor: int, count: int) -> bytes:

@@ -1,0 +1,112 @@
+"""Clocks: what is left, how it is spent, and that it always suffices."""
+
+import pytest
+
+from agents.gtp.clock import Clock, TimeSystem, moves_left
+from go_env.coords import BLACK, WHITE
+
+
+def clock(*settings):
+    result = Clock()
+    result.set_system(TimeSystem.from_gtp(*settings))
+    return result
+
+
+@pytest.mark.parametrize("settings", [(300, 10, 0), (0, 10, 0), (1, 1, 0), (0, 0, 0)])
+def test_no_limit(settings):
+    assert clock(*settings).allot(BLACK, 9, 0) is None
+
+
+def test_absolute_time_lasts_for_the_longest_game():
+    watch, ply = clock(60, 0, 0), 0
+    while ply < 400:  # a 9x9 game of absurd length
+        allotted = watch.allot(BLACK, 9, ply)
+        assert 0 <= allotted.planned_s <= allotted.longest_s
+        watch.spend(BLACK, allotted.longest_s + 0.001, allotted)
+        ply += 2
+    assert watch.left(BLACK).main_s > 0
+    assert watch.left(WHITE).main_s == 60
+
+
+def test_planned_time_is_well_used():
+    """A player who takes the planned time uses most of it in a game of usual length."""
+    watch = clock(60, 0, 0)
+    for ply in range(0, 64, 2):
+        allotted = watch.allot(BLACK, 9, ply)
+        watch.spend(BLACK, allotted.planned_s, allotted)
+    assert 3 < watch.left(BLACK).main_s < 30
+
+
+def test_an_empty_clock_allots_nothing():
+    watch = clock(10, 0, 0)
+    watch.set_left(BLACK, 0, 0)
+    allotted = watch.allot(BLACK, 9, 30)
+    assert allotted.longest_s == 0
+
+
+def test_canadian_periods_are_never_overrun():
+    watch = clock(2, 10, 5)
+    main, period, stones = 2.0, 10.0, 5
+    for ply in range(0, 300, 2):
+        allotted = watch.allot(BLACK, 9, ply)
+        spent = allotted.longest_s + 0.01
+        if main > 0:
+            over, main = max(0.0, spent - main), max(0.0, main - spent)
+        else:
+            over = spent
+        if over or main == 0:
+            period -= over
+            stones -= 1
+            assert period > 0, f"lost on time at ply {ply}"
+            if stones == 0:
+                period, stones = 10.0, 5
+        watch.spend(BLACK, spent, allotted)
+    assert allotted.longest_s > 1  # and the periods are used
+
+
+def test_time_left_with_stones_is_overtime():
+    watch = clock(300, 30, 10)
+    watch.set_left(WHITE, 12, 4)
+    assert watch.allot(WHITE, 9, 60).longest_s == pytest.approx(12 / 4 * 0.85 - 0.05)
+    watch.set_left(WHITE, 100, 0)  # main time again: the period is whole
+    assert watch.left(WHITE).period_s == 30
+
+
+def test_byoyomi_uses_each_period_but_never_exceeds_it():
+    watch = Clock()
+    watch.set_system(TimeSystem("byoyomi", 0, 5, 3))
+    for ply in range(0, 200, 2):
+        allotted = watch.allot(BLACK, 19, ply)
+        assert 3 < allotted.longest_s < 5
+        watch.spend(BLACK, allotted.longest_s, allotted)
+    assert watch.left(BLACK).stones == 3
+    watch.spend(BLACK, 6, None)
+    assert watch.left(BLACK).stones == 2
+
+
+def test_lateness_is_learned():
+    watch = clock(100, 0, 0)
+    before = watch.allot(BLACK, 9, 20)
+    watch.spend(BLACK, before.longest_s + 4.0, before)
+    watch.set_left(BLACK, 10, 0)
+    assert watch.allot(BLACK, 9, 20).longest_s < 1.0  # 8 of the 10 s are kept for the lag
+    for _ in range(60):
+        watch.spend(BLACK, 0.0, watch.allot(BLACK, 9, 20))
+    watch.set_left(BLACK, 10, 0)
+    assert watch.allot(BLACK, 9, 20).longest_s > 0.4  # forgotten again
+
+
+def test_settings_reset_and_none_stops():
+    watch = clock(10, 0, 0)
+    watch.spend(BLACK, 5, None)
+    watch.reset()
+    assert watch.left(BLACK).main_s == 10
+    watch.set_system(TimeSystem())
+    watch.set_left(BLACK, 1, 0)
+    assert watch.allot(BLACK, 9, 0) is None
+
+
+@pytest.mark.parametrize("size", [5, 9, 13, 19])
+def test_moves_left_falls_but_never_vanishes(size):
+    estimates = [moves_left(size, ply) for ply in range(3 * size * size)]
+    assert estimates == sorted(estimates, reverse=True) and estimates[-1] >= 4

@@ -1,0 +1,91 @@
+"""Searches end by simulations, by time, early, and when told to."""
+
+import numpy as np
+import pytest
+
+from agents.base import Decision
+from agents.gtp.thinking import Limits, Thinker
+from agents.mcts_agent import Analysis, MoveInfo
+
+
+class FakeSearch:
+    """Takes `cost_s` per simulation of a clock that it moves; the first move leads by `lead`."""
+
+    def __init__(self, cost_s=0.001, lead=lambda visits: 0, better=0):
+        self.now = 0.0
+        self.root_visits = 0
+        self.largest = 0
+        self._cost_s, self._lead, self._better = cost_s, lead, better
+
+    def set_position(self, position):
+        raise AssertionError("the thinker does not set positions")
+
+    def run(self, simulations):
+        self.now += simulations * self._cost_s
+        self.root_visits += simulations
+        self.largest = max(self.largest, simulations)
+
+    def analysis(self):
+        lead = self._lead(self.root_visits)
+        visits = [(self.root_visits + lead) // 2, (self.root_visits - lead) // 2]
+        moves = [
+            MoveInfo(i, v, float(i == self._better), 0.5, None, 0.0, [i], i)
+            for i, v in enumerate(visits)
+        ]
+        return Analysis(self.root_visits, 0.0, None, moves, None, np.ones(2, np.float32))
+
+    def best(self):
+        return Decision(0)
+
+
+def think(search, limits, stop=lambda: False):
+    return Thinker(now=lambda: search.now).think(search, limits, stop)
+
+
+def test_simulations_are_exact():
+    search = FakeSearch()
+    assert think(search, Limits(simulations=777)) == 777 == search.root_visits
+
+
+@pytest.mark.parametrize("cost_s", [1e-5, 1e-3, 0.05])
+def test_time_is_kept(cost_s):
+    search = FakeSearch(cost_s)
+    think(search, Limits(planned_end=2.0, latest_end=5.0))
+    assert 1.8 <= search.now <= 2.0 + 0.1 + cost_s
+
+
+def test_the_latest_end_is_kept_while_undecided():
+    search = FakeSearch(0.001, better=1)  # the second move has the better value: go on
+    think(search, Limits(planned_end=1.0, latest_end=2.0))
+    assert 1.9 <= search.now <= 2.01
+
+
+def test_no_time_still_gives_a_move():
+    search = FakeSearch(0.001)
+    assert think(search, Limits(planned_end=0.0, latest_end=0.0)) == 1
+    assert think(search, Limits(planned_end=0.0, latest_end=0.0)) == 0  # there is one already
+
+
+def test_stops_when_the_leader_cannot_be_overtaken():
+    search = FakeSearch(0.001, lead=lambda visits: visits)  # all visits go to the first move
+    think(search, Limits(planned_end=10.0, latest_end=20.0))
+    assert 4.9 <= search.now <= 5.2  # then 5,000 visits lead with 5,000 to come
+
+
+def test_stop_is_looked_at_between_slices():
+    search = FakeSearch(0.001)
+    assert think(search, Limits(simulations=10**6), lambda: search.now > 0.3) < 500
+
+
+def test_slices_are_short_even_at_high_speed():
+    search = FakeSearch(1e-5)
+    think(search, Limits(simulations=100_000))
+    assert search.largest <= 5_000 * 1.01  # 50 ms
+
+
+def test_on_slice_is_called():
+    search, calls = FakeSearch(), []
+    Thinker(now=lambda: search.now).think(
+        search, Limits(simulations=300), lambda: False, lambda: calls.append(1)
+    )
+    assert len(calls) >= 5
