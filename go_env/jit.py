@@ -29,13 +29,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FLOORS = ("go_env", "mcts", "agents", "training")
+#: Files without kernels whose values are frozen into kernels, and this one.
+_CONSTANTS = (
+    "go_env/jit.py", "go_env/zobrist.py", "go_env/rules.py", "go_env/coords.py", "mcts/tree.py",
+)  # fmt: skip
 
 
 def kernel_sources(root: Path = _ROOT) -> list[Path]:
     """Return every source file whose text may end up inside a compiled kernel."""
     files = (path for floor in _FLOORS for path in sorted((root / floor).glob("*.py")))
     return [path for path in files if b"jit import kernel" in path.read_bytes()] + [
-        root / "go_env" / name for name in ("jit.py", "zobrist.py", "rules.py", "coords.py")
+        root / name for name in _CONSTANTS
     ]
 
 

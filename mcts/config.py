@@ -19,7 +19,9 @@ class SearchConfig:
     """
 
     root: Literal["gumbel", "puct"] = "gumbel"
-    interior: Literal["gumbel", "puct"] = "puct"  # Danihelka: gumbel; puct is cheaper and equal here
+    interior: Literal["gumbel", "puct"] = (
+        "puct"  # Danihelka: gumbel; puct is cheaper and equal here
+    )
     # Gumbel (Danihelka et al. 2022, sections 3 to 5 and appendix F)
     considered: int = 16  # m: root actions that enter sequential halving; paper: 16 on 9x9 Go
     c_visit: float = 50.0

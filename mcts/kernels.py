@@ -17,6 +17,8 @@ from mcts.tree import NO_CHILD
 
 #: Exponents of the improved policy are cut here so that float64 does not overflow.
 MAX_EXPONENT = 500.0
+#: Lifts forced playouts above all others; among themselves the usual score decides.
+FORCED = 1e6
 
 
 @kernel(forceinline=True)
@@ -41,7 +43,9 @@ def choose_puct(nodes, edges, g, node, params):
     """Return the interior edge with the largest Q + U (Silver et al. 2017), in prefix order."""
     first, visited = nodes[g, node].first, nodes[g, node].num_visited
     visits = np.float64(nodes[g, node].visits)
-    scale = params[0].c_puct + np.log((1.0 + visits + params[0].c_puct_base) / params[0].c_puct_base)
+    scale = params[0].c_puct + np.log(
+        (1.0 + visits + params[0].c_puct_base) / params[0].c_puct_base
+    )
     scale *= np.sqrt(visits)
     mass = 0.0
     best, best_score = first, -np.inf
@@ -90,9 +94,8 @@ def choose_gumbel(nodes, edges, g, node, params):
         score = share - edges[g, e].visits / (1.0 + visits)
         if score > best_score:
             best, best_score = e, score
-    if visited < nodes[g, node].num_edges:
-        if edges[g, first + visited].prior / norm > best_score:
-            best = first + visited
+    if visited < nodes[g, node].num_edges and edges[g, first + visited].prior / norm > best_score:
+        best = first + visited
     return best
 
 
@@ -127,7 +130,9 @@ def choose_root_puct(nodes, edges, g, banned, params):
     """Return the root edge with the largest Q + U; forced playouts come first (Wu 2019, 3.2)."""
     first, count = nodes[g, 0].first, nodes[g, 0].num_edges
     visits = np.float64(nodes[g, 0].visits)
-    scale = params[0].c_puct + np.log((1.0 + visits + params[0].c_puct_base) / params[0].c_puct_base)
+    scale = params[0].c_puct + np.log(
+        (1.0 + visits + params[0].c_puct_base) / params[0].c_puct_base
+    )
     scale *= np.sqrt(visits)
     mass = 0.0
     for e in range(first, first + count):
@@ -141,7 +146,7 @@ def choose_root_puct(nodes, edges, g, banned, params):
         n, prior = edges[g, e].visits, edges[g, e].prior
         score = (edges[g, e].total / n if n > 0 else fpu) + scale * prior / (1.0 + n)
         if n > 0 and n < np.sqrt(params[0].forced_playouts * prior * (visits - 1.0)):
-            score = np.inf
+            score += FORCED
         if score > best_score:
             best, best_score = np.int64(e), score
     return best
@@ -260,8 +265,10 @@ def descend(
     g, slot, roots, leaves, hashes, root_snapshots, leaf_snapshots, legal, area,
     nodes, edges, states, path, schedule, bias, counts, banned, params,
 ):  # fmt: skip
-    """Run one simulation of game g up to its leaf. Returns whether the leaf (in `slot`) must be
-    evaluated; a leaf where the game is over is judged and backed up at once."""
+    """Run one simulation of game g up to its leaf; tell whether that (in `slot`) must be evaluated.
+
+    A leaf where the game is over is judged and backed up at once.
+    """
     copy_root(g, slot, roots, leaves, root_snapshots, leaf_snapshots)
     node = np.int64(0)
     depth = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from go_env.batch import PositionBatch
+from go_env.board import record_all
 from go_env.coords import BLACK
 from go_env.playout import play_out_all, random_states
 from mcts.evaluator import Evaluation
@@ -31,6 +32,7 @@ class RolloutEvaluator:
         roots["length"] = 0
         scratch = roots.copy()
         hashes = np.zeros((count, 2 * points + 2), np.uint64)
+        record_all(roots, hashes, _NO_SNAPSHOTS)
         owner, score = np.zeros((count, points), np.int8), np.zeros(count, np.float32)
         value, ownership = np.zeros(count, np.float32), np.zeros((count, points), np.float32)
         lead = np.zeros(count, np.float32)
@@ -42,7 +44,8 @@ class RolloutEvaluator:
             value += np.sign(score)
             lead += score
             ownership += owner
-        sign = np.where(roots["to_play"] == BLACK, 1, -1).astype(np.float32) / self._rollouts
+        sign = np.full(count, 1 / self._rollouts, np.float32)
+        sign[roots["to_play"] != BLACK] *= -1
         policy = np.ones((count, points + 1), np.float32)
         policy[:, points] = 1e-3  # a pass is the last thing to try
         return Evaluation(policy, value * sign, lead * sign, ownership * sign[:, None])

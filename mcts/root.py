@@ -141,7 +141,7 @@ def conclude_gumbel(nodes, edges, states, banned, bias, counts, params, policy, 
             most_total = max(most_total, edges[g, e].visits)
             most = max(most, counts[g, edges[g, e].action])
         sigma = 0.5 * (params[0].c_visit + most_total) * params[0].c_scale
-        best_score = top = -np.inf
+        best_score, top = -np.inf, -np.inf
         for e in range(first, first + count):
             a, n = edges[g, e].action, edges[g, e].visits
             if banned[g, a]:
@@ -167,9 +167,10 @@ def conclude_gumbel(nodes, edges, states, banned, bias, counts, params, policy, 
 
 
 @kernel
-def conclude_puct(nodes, edges, states, params, policy, action, value):
+def conclude_puct(nodes, edges, states, banned, params, policy, action, value):
     """Write the visit shares [G, A], the most visited action [G] and the mean value [G].
 
+    Ties go to the higher value. Visits that a banned action got below an earlier root do not count.
     With forced playouts the target is pruned: visits that PUCT would not have made, given the best
     action's final score, are taken off again (Wu 2019, section 3.2).
     """
@@ -178,17 +179,22 @@ def conclude_puct(nodes, edges, states, params, policy, action, value):
             continue
         first, count = nodes[g, 0].first, nodes[g, 0].num_edges
         visits = np.float64(nodes[g, 0].visits)
-        best = first
+        best, most, best_total = first, -1, np.float32(0.0)
         for e in range(first, first + count):
-            if edges[g, e].visits > edges[g, best].visits:
-                best = e
+            n, total = edges[g, e].visits, edges[g, e].total
+            if banned[g, edges[g, e].action]:
+                continue
+            if n > most or (n == most and total > best_total):
+                best, most, best_total = e, n, total
         base = params[0].c_puct_base
         scale = (params[0].c_puct + np.log((1.0 + visits + base) / base)) * np.sqrt(visits)
         n = np.float64(edges[g, best].visits)
         bar = edges[g, best].total / max(n, 1.0) + scale * edges[g, best].prior / (1.0 + n)
-        total = 0.0
+        kept_total = 0.0
         for e in range(first, first + count):
             n, prior = np.float64(edges[g, e].visits), edges[g, e].prior
+            if banned[g, edges[g, e].action]:
+                continue
             kept = n
             if params[0].forced_playouts > 0.0 and e != best and n > 0.0:
                 forced = np.sqrt(params[0].forced_playouts * prior * (visits - 1.0))
@@ -198,9 +204,9 @@ def conclude_puct(nodes, edges, states, params, policy, action, value):
                 if kept <= 1.0:
                     kept = 0.0
             policy[g, edges[g, e].action] = kept
-            total += kept
+            kept_total += kept
         for a in range(policy.shape[1]):
-            policy[g, a] /= max(total, 1.0)
+            policy[g, a] /= max(kept_total, 1.0)
         action[g] = edges[g, best].action
         value[g] = nodes[g, 0].total / visits
 

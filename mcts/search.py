@@ -1,4 +1,4 @@
-"""Search of many games in lockstep: kernels walk the trees, one evaluator call judges all leaves."""
+"""Search of many games in lockstep: kernels walk the trees, one call judges all leaves."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ class Search:
             )  # fmt: skip
         else:
             root.conclude_puct(
-                f.nodes, f.edges, f.states, self._params, result.policy, result.action,
+                f.nodes, f.edges, f.states, f.banned, self._params, result.policy, result.action,
                 result.value,
             )  # fmt: skip
         root.read_roots(

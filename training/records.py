@@ -13,8 +13,10 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from go_env.benson import fill_pass_alive_all
 from go_env.board import LEGAL, classify, fill_area, new_boards, play, start_all
 from go_env.board import cell_of as cell_of_point
+from go_env.coords import WHITE
 from go_env.errors import HonteError
 from go_env.jit import kernel
 from go_env.rules import Rules
@@ -104,7 +106,7 @@ def _split(arrays: dict[str, NDArray[np.generic]]) -> list[GameRecord]:
 def why_refused(game: GameRecord, rules: Rules) -> str | None:
     """Replay a game through the rules and check its targets; return what is wrong, or None."""
     points, length = game.size * game.size, len(game.moves)
-    if game.size != rules.size or not 0 < length:
+    if game.size != rules.size or not length > 0:
         return "wrong size or no moves"
     if game.policies.shape != (len(game.policy_plies), points + 1):
         return "policy targets of the wrong shape"
@@ -126,7 +128,13 @@ def why_refused(game: GameRecord, rules: Rules) -> str | None:
     legal, margin = _replay(boards, hashes, game.moves, owner)
     if not legal:
         return "illegal move"
-    if game.ending != SETTLED and abs(margin - game.komi - game.score) > 1e-3:
+    if game.ending == SETTLED:
+        fill_pass_alive_all(boards, owner)
+        if not owner.all():
+            return "not settled where it ended"
+        owner[owner == WHITE] = -1
+        margin = int(owner.sum())
+    if abs(margin - game.komi - game.score) > 1e-3 or (owner[0] != game.ownership).any():
         return "score does not follow from the moves"
     return None
 
@@ -145,5 +153,3 @@ def _replay(boards, hashes, moves, owner):
                 return False, 0
         play(b, hashes, 0, snapshots, 0, action)
     return True, fill_area(b, owner, 0)
-
-

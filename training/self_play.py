@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from go_env import board
 from go_env.benson import fill_pass_alive_all
+from go_env.coords import BLACK
 from go_env.errors import HonteError
 from go_env.rules import Rules
 from mcts import kernels
@@ -88,7 +89,8 @@ class SelfPlay:
         self._policies = np.zeros((*shape, points + 1), np.float16)
         self._alive = np.zeros((config.games, points), np.int8)
         self._opening = np.zeros(config.games, np.int64)
-        self._decided = np.zeros(config.games, np.int64)
+        self._decided = np.zeros(config.games, np.int64)  # moves that `leader` has been sure to win
+        self._leader = np.zeros(config.games)  # +1 Black, -1 White, 0 nobody
         self._ends_settled = np.zeros(config.games, np.bool_)
         self._evaluations = np.zeros(config.games, np.int64)
         self._surprise = np.zeros(config.games)
@@ -134,7 +136,7 @@ class SelfPlay:
         if config.root == "puct":
             warm = ~opening & (ply < config.temperature_moves)
             if warm.any() and config.temperature > 0:
-                shares = result.visits[warm].astype(np.float32) ** (1 / config.temperature)
+                shares = result.policy[warm] ** (1 / config.temperature)
                 actions[warm] = _draw(shares, self._rng)
         return actions
 
@@ -151,7 +153,9 @@ class SelfPlay:
         self._has_policy[games, ply] = has_policy
         self._policies[games, ply] = result.policy
         sure = np.abs(result.value) >= self.config.decided_value
-        self._decided = np.where(sure, self._decided + 1, 0)
+        leader = np.where(sure, np.sign(result.value) * np.where(ply % 2 == 0, 1, -1), 0)
+        self._decided = np.where(leader == self._leader, self._decided + 1, 1) * sure
+        self._leader = leader
         ratio = np.log(np.maximum(result.policy, 1e-9) / np.maximum(result.prior, 1e-9))
         self._surprise += np.where(has_policy, np.sum(result.policy * ratio, axis=1), 0.0)
         self._gap += np.abs(result.value - result.raw_value)
@@ -172,7 +176,7 @@ class SelfPlay:
         for i, game in enumerate(over):
             ending = PASSES if passed[game] else SETTLED if settled[game] else LIMIT
             if ending == SETTLED:
-                owner[i] = np.where(self._alive[game] == board.BLACK, 1, -1)
+                owner[i] = np.where(self._alive[game] == BLACK, 1, -1)
                 score[i] = owner[i].sum() - roots["komi"][game]
             records.append(self._make_record(int(game), owner[i], float(score[i]), ending, plan))
         self._restart(over, plan)

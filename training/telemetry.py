@@ -21,11 +21,11 @@ _BINS = 10
 class SelfPlayMeter:
     """Collects finished games between two events."""
 
-    def __init__(self) -> None:
+    def __init__(self, evaluations: int) -> None:
         self._games: list[GameRecord] = []
         self._lag = 0.0
         self._since_s = time.monotonic()
-        self._evaluations = 0
+        self._evaluations = evaluations  # up to the last event
 
     @property
     def due(self) -> bool:

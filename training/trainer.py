@@ -57,9 +57,9 @@ class Trainer:
         self._scores: dict[int, deque[float]] = {}
         self._matches: list[tuple[str, str, float]] = []  # (Black, White, Black's score)
         self._published_at = 0  # learner steps
-        self._self_play = SelfPlayMeter()
         self._learning = LearnerMeter()
         self._restore()
+        self._self_play = SelfPlayMeter(self.evaluations)
 
     # --- what to do next ------------------------------------------------------------------------
 
@@ -132,7 +132,7 @@ class Trainer:
                 games.append(game)
                 continue
             self.rejected += 1
-            self._log.emit("alarm", name="refused game", message=f"a game was refused: {reason}")
+            self.alarm("refused game", f"a game was refused: {reason}")
         if not games:
             return
         first = self.window.games_made + 1
@@ -211,6 +211,10 @@ class Trainer:
         )  # fmt: skip
         self.save()
 
+    def alarm(self, name: str, message: str) -> None:
+        """Note that something is wrong although the run goes on."""
+        self._log.emit("alarm", name=name, message=message)
+
     def finish(self, reason: str) -> None:
         """Say how the run ended."""
         champion = self.store.champion()
@@ -257,23 +261,25 @@ class Trainer:
         self.starts += 1
         if self.model == 0:
             self.publish()
+        else:
+            self.save()  # no later start may repeat this one's game numbers and random streams
 
     def _load_window(self, games_made: int, rows_made: int) -> None:
         """Fill the window from the newest chunks; count what came after the saved state."""
         for part in self.store.games_dir.glob("*.part"):
             part.unlink()
-        needed = self.config.replay.window_rows(rows_made)
         chunks: list[list[GameRecord]] = []
         rows = later_games = later_rows = 0
         for path in sorted(self.store.games_dir.glob("games-*.npz"), reverse=True):
             is_later = int(path.stem.removeprefix("games-")) > games_made
+            needed = self.config.replay.window_rows(rows_made + later_rows)
             if rows >= needed and not is_later:
                 break
             try:
                 games = load_games(path)
             except HonteError as error:
                 path.rename(path.with_suffix(".damaged"))
-                self._log.emit("alarm", name="damaged chunk", message=str(error))
+                self.alarm("damaged chunk", str(error))
                 continue
             made = sum(len(game.policy_plies) for game in games)
             rows += made

@@ -1,0 +1,236 @@
+"""The same loop on Ray, on one machine or a cluster: workers play, the driver owns the trainer.
+
+The driver alone holds state; workers can die at any time and are replaced. Weights travel once per
+model through the object store, games come back as whole records. Two bounds keep the loop honest:
+a worker looks at newer weights every few moves (bounded policy lag), and self-play pauses while the
+learner is too far behind (back-pressure). This is the only file that imports Ray.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from go_env.errors import HonteError
+from training.config import RunConfig
+from training.run_files import open_run
+from training.trainer import Trainer
+from training.worker import PlayResult, Worker
+
+_LEARN_STEPS = 8  # learner steps between two looks at the workers
+_IDLE_WAIT_S = 0.5
+_OBJECT_STORE_BYTES = 512 * 1024**2
+_MOST_DEATHS = 20  # of workers, without one result between them
+
+
+def run(
+    config: RunConfig,
+    run_dir: Path,
+    hours: float | None = None,
+    address: str | None = None,
+    name: str = "",
+) -> None:
+    """Train until the budget is spent; the same call goes on where an earlier one stopped."""
+    workers = config.loop.workers or available_cores(address)
+    with open_run(config, run_dir, hours, name, runner="ray", workers=workers) as trainer:
+        _connect(address)
+        try:
+            crew = _Crew(trainer, workers)
+            while trainer.progress < 1.0:
+                crew.turn()
+            crew.finish()
+        finally:
+            ray.shutdown()
+        trainer.finish("the budget is spent")
+
+
+def available_cores(address: str | None) -> int:
+    """Return the number of workers by default: one a core of this machine."""
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+def _connect(address: str | None) -> None:
+    """Join a cluster, or start Ray on this machine."""
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False}
+    try:
+        if address:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            ray.init(
+                object_store_memory=_OBJECT_STORE_BYTES, logging_level=logging.ERROR,
+                num_cpus=max(2, available_cores(None)), **quiet,
+            )  # fmt: skip
+    except (RayError, ConnectionError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no answer"
+        raise HonteError(
+            f"Ray is not reachable at {address or 'this machine'}: {reason}; "
+            "check --address, or train with --runner local"
+        ) from None
+
+
+@dataclass
+class _Member:
+    """One worker and what it is doing."""
+
+    index: int
+    actor: Any  # handle of a remote Worker
+    job: str = ""  # play, gate, rate
+    subject: int = 0  # the model that is judged or rated
+    started_s: float = 0.0
+    call: Any = None
+
+
+@dataclass
+class _Crew:
+    """The workers and the turns of the driver."""
+
+    trainer: Trainer
+    size: int
+    _members: list[_Member] = field(default_factory=list)
+    _weights: dict[int, Any] = field(default_factory=dict)  # number -> object reference
+    _waiting: list[tuple[str, int]] = field(default_factory=list)  # (gate | rate, model)
+    _deaths: int = 0  # since the last game
+    _hired: int = 0
+
+    def __post_init__(self) -> None:
+        self._members = [self._hire() for _ in range(self.size)]
+
+    def turn(self) -> None:
+        """Give idle workers something to do, learn a little, take in what is finished."""
+        for member in self._members:
+            if member.call is None:
+                self._assign(member)
+        learned = self.trainer.learn(_LEARN_STEPS)
+        if self.trainer.publish_due:
+            self._publish()
+        self._collect(0.0 if learned else _IDLE_WAIT_S)
+
+    def finish(self) -> None:
+        """Publish the last weights and let the gate have its say about them."""
+        for member in self._members:
+            if member.job == "play" and member.call is not None:
+                ray.cancel(member.call, force=False)
+                member.call = None
+        self.trainer.publish()
+        self._request_verdict()
+        while self._waiting or any(m.call is not None for m in self._members):
+            for member in self._members:
+                if member.call is None and self._waiting:
+                    self._assign(member)
+            self._collect(_IDLE_WAIT_S)
+
+    def _hire(self) -> _Member:
+        """Start a worker with an index of its own: random streams and game numbers follow it."""
+        index, self._hired = self._hired, self._hired + 1
+        remote = ray.remote(num_cpus=1)(Worker)
+        return _Member(index, remote.remote(self.trainer.config, index, self.trainer.starts))
+
+    def _assign(self, member: _Member) -> None:
+        """Start the next call of an idle worker: a judgement that waits, else self-play."""
+        if self._waiting:
+            job, model = self._waiting.pop(0)
+            self._start_judgement(member, job, model)
+        elif self.trainer.due_steps <= self.trainer.config.loop.most_due_steps:
+            task = self.trainer.next_task()
+            weights = self._reference(task.plan.model)
+            self._start(member, "play", task.plan.model, member.actor.play.remote(task, weights))
+
+    def _start_judgement(self, member: _Member, job: str, model: int) -> None:
+        champion = self.trainer.store.champion()
+        mine = self._reference(model)
+        if job == "gate" and champion is not None and champion.number < model:
+            call = member.actor.gate.remote(mine, self._reference(champion.number), model)
+            self._start(member, job, model, call)
+        elif job == "rate":
+            self._start(member, job, model, member.actor.rate.remote(mine, model))
+
+    def _start(self, member: _Member, job: str, subject: int, call: Any) -> None:
+        member.job, member.subject, member.call = job, subject, call
+        member.started_s = time.monotonic()
+
+    def _collect(self, timeout_s: float) -> None:
+        """Take in what workers have finished; replace those that died."""
+        busy = {member.call: member for member in self._members if member.call is not None}
+        if not busy:
+            time.sleep(timeout_s)
+            return
+        done, _ = ray.wait(list(busy), num_returns=len(busy), timeout=timeout_s)
+        for call in done:
+            member = busy[call]
+            member.call = None
+            try:
+                result = ray.get(call)
+            except RayError as error:
+                self._replace(member, error)
+                continue
+            self._deaths = 0 if member.job == "play" else self._deaths
+            self._take(member, result)
+
+    def _take(self, member: _Member, result: Any) -> None:
+        duration_s = time.monotonic() - member.started_s
+        if member.job == "play":
+            assert isinstance(result, PlayResult)
+            self.trainer.absorb(result)
+        elif member.job == "gate":
+            self.trainer.take_verdict(member.subject, result, duration_s)
+            if result.promoted:
+                self._request_ratings(member.subject)
+        else:
+            self.trainer.take_ratings(member.subject, result, duration_s)
+
+    def _replace(self, member: _Member, error: RayError) -> None:
+        """Hire another worker for one that died; give its judgement to the next."""
+        self._deaths += 1
+        if self._deaths >= _MOST_DEATHS:
+            raise HonteError(
+                f"{_MOST_DEATHS} workers died in a row (last: {_short(error)}): see the logs in "
+                "Ray's session folder, or train with --runner local to see the error itself"
+            )
+        self.trainer.alarm("worker died", f"worker {member.index} was replaced: {_short(error)}")
+        if member.job in ("gate", "rate"):
+            self._waiting.insert(0, (member.job, member.subject))
+        ray.kill(member.actor)
+        fresh = self._hire()
+        member.index, member.actor = fresh.index, fresh.actor
+
+    def _publish(self) -> None:
+        self.trainer.publish()
+        if self.trainer.gate_due:
+            self._request_verdict()
+
+    def _request_verdict(self) -> None:
+        """Put the newest model before the gate, unless an older one still waits there."""
+        model = self.trainer.model
+        if self.trainer.store.champion() is None:
+            self.trainer.crown_first()
+            self._request_ratings(model)
+        elif not any(m.job == "gate" and m.call is not None for m in self._members):
+            self._waiting = [job for job in self._waiting if job[0] != "gate"] + [("gate", model)]
+
+    def _request_ratings(self, model: int) -> None:
+        if self.trainer.config.loop.rate_games:
+            self._waiting.append(("rate", model))
+
+    def _reference(self, number: int) -> Any:
+        """Return the object-store reference of a model's weights, put there once."""
+        if number not in self._weights:
+            champion = self.trainer.store.champion()
+            kept = {number, self.trainer.model, 0 if champion is None else champion.number}
+            self._weights = {n: ref for n, ref in self._weights.items() if n in kept}
+            self._weights[number] = ray.put(self.trainer.weights(number))
+        return self._weights[number]
+
+
+def _short(error: RayError) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1][:200] if lines else type(error).__name__
