@@ -57,21 +57,22 @@ class RunConfig:
 
 def load_config(preset_or_path: str, overrides: Iterable[str] = ()) -> RunConfig:
     """Read a preset (by name) or a TOML file, lay `section.key=value` texts over it, check it."""
-    values = merge(_read(preset_or_path), parse_overrides(overrides))
-    return build(RunConfig, _with_feature_shape(values))
+    values = merge(read_values(preset_or_path), parse_overrides(overrides))
+    return build(RunConfig, with_feature_shape(values))
 
 
-def preset_names() -> list[str]:
-    presets = resources.files("training") / "presets"
+def preset_names(family: str = "") -> list[str]:
+    """Names of the presets; `family` is a folder below those of the main loop."""
+    presets = resources.files("training") / "presets" / family
     return sorted(p.name.removesuffix(".toml") for p in presets.iterdir() if p.name[-5:] == ".toml")
 
 
-def config_toml(config: RunConfig) -> str:
+def config_toml(config: object) -> str:
     """The resolved configuration as TOML; `load_config` reads the same values back."""
     return to_toml(to_mapping(config))
 
 
-def config_hash(config: RunConfig) -> str:
+def config_hash(config: object) -> str:
     """Twelve hex digits that change when any value of the configuration does."""
     text = json.dumps(to_mapping(config), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -90,7 +91,7 @@ def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "")
     return changed
 
 
-def provenance(config: RunConfig) -> dict[str, Any]:
+def provenance(config: object) -> dict[str, Any]:
     """What made a checkpoint: resolved configuration, versions, git commit. JSON values only."""
     return {
         "config": to_mapping(config),
@@ -112,29 +113,31 @@ def git_commit() -> str | None:
     return f"{commit}+dirty" if dirty else commit
 
 
-def _read(preset_or_path: str) -> dict[str, Any]:
+def read_values(preset_or_path: str, family: str = "") -> dict[str, Any]:
+    """Nested values of a preset or a TOML file, those that it `extends` included."""
     if preset_or_path.endswith(".toml"):
         source, name = Path(preset_or_path), preset_or_path
         if not source.is_file():
             raise HonteError(f"no such config file: {preset_or_path}")
         text = source.read_text(encoding="utf-8")
     else:
-        names = preset_names()
+        names = preset_names(family)
         if preset_or_path not in names:
             hint = nearest(preset_or_path, names)
             raise HonteError(f"unknown preset '{preset_or_path}'{hint} (or give a .toml file)")
         name = f"preset {preset_or_path}"
-        preset = resources.files("training") / "presets" / f"{preset_or_path}.toml"
+        folder = resources.files("training") / "presets" / family
+        preset = folder / f"{preset_or_path}.toml"
         text = preset.read_text(encoding="utf-8")
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise HonteError(f"{name} is not valid TOML: {error}") from None
     base = values.pop("extends", None)
-    return values if base is None else merge(_read(base), values)
+    return values if base is None else merge(read_values(base, family), values)
 
 
-def _with_feature_shape(values: dict[str, Any]) -> dict[str, Any]:
+def with_feature_shape(values: dict[str, Any]) -> dict[str, Any]:
     """Fill in the version and number of planes that follow from the name of the feature set."""
     network = values.get("network", {})
     if not isinstance(network, Mapping):
