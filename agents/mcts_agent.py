@@ -80,10 +80,10 @@ class MctsAgent:
 
     def _decide(self, result: SearchResult, i: int, position: Position) -> Decision:
         value, action = float(result.value[i]), int(result.action[i])
-        if self.config.root == "puct" and self._rng is not None and self.config.temperature > 0:
-            if position.ply < self.config.temperature_moves:
-                shares = result.visits[i] ** (1 / self.config.temperature)
-                action = int(self._rng.choice(len(shares), p=shares / shares.sum()))
+        warm = self.config.root == "puct" and position.ply < self.config.temperature_moves
+        if warm and self._rng is not None and self.config.temperature > 0:
+            shares = result.visits[i] ** (1 / self.config.temperature)
+            action = int(self._rng.choice(len(shares), p=shares / shares.sum()))
         resign = self._resign is not None and value < self._resign
         return Decision(action, value, result.policy[i], result.visits[i], resign)
 
@@ -143,9 +143,7 @@ class SearchSession:
             return
         line = None if self._position is None else _line_between(self._position, position)
         if self._search is None or self._search.size != position.size:
-            self._search = Search(
-                self.evaluator, self.config, position.rules, 1, _SESSION_NODES
-            )
+            self._search = Search(self.evaluator, self.config, position.rules, 1, _SESSION_NODES)
             line = None
         if line is None or not self.config.reuse:
             self._search.set_positions([position])
@@ -225,7 +223,8 @@ class SearchSession:
     def _principal_variation(self, action: int) -> list[int]:
         assert self._search is not None
         nodes, edges = self._search.forest.nodes[0], self._search.forest.edges[0]
-        line, node = [], 0
+        line: list[int] = []
+        node = 0
         while True:
             first = int(nodes["first"][node])
             own = edges[first : first + int(nodes["num_edges"][node])]

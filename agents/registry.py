@@ -103,7 +103,7 @@ def search_options(options: _Options, base: SearchConfig) -> SearchConfig:
         raise HonteError(f"search={rule} is not known: use puct or gumbel")
     return replace(
         base,
-        root=rule,
+        root="gumbel" if rule == "gumbel" else "puct",
         c_puct=options.take("c_puct", base.c_puct),
         fpu_reduction=options.take("fpu", base.fpu_reduction),
         considered=int(options.take("considered", base.considered)),
@@ -167,7 +167,8 @@ def _gtp(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
 
 def _network(spec: Spec, options: _Options, size: int, seed: int) -> Evaluator:
     """Return the evaluator of the weights that a SPEC names; torch is imported only here."""
-    from agents.inference import InferenceConfig, network_evaluator
+    from agents.backend_choice import InferenceConfig
+    from agents.inference import network_evaluator
 
     config = InferenceConfig(
         backend=options.text("backend", "auto"),  # type: ignore[arg-type]

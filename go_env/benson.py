@@ -19,7 +19,7 @@ from go_env.jit import kernel
 
 @kernel
 def _find_regions(b, color, region_of):
-    """Number the regions of points without `color` from 1 in region_of [cells]; return the count."""
+    """Number the regions without `color` from 1 in region_of [cells]; return their count."""
     side, w = np.int64(b.side), np.int64(b.side + 1)
     stack = np.empty(len(b.empties), np.int16)
     count = 0

@@ -1,7 +1,7 @@
 """Board arithmetic on flat records: play, capture, legality, hash, area. Kernels only.
 
-One game is one structured record; many games are an array of them. A record is sized by a *capacity*
-(9, 13, 19 or 25) and holds a board of any side up to it, so that four compiled versions serve all
+One game is one structured record; many games are an array of them. A record is sized by a
+*capacity* (9, 13, 19 or 25) and holds a board of any side up to it, so that four compiled versions serve all
 sizes and a batch may mix them.
 
 Layout. The board is bordered and flat with stride `w = side + 1`: one border column serves as the
@@ -386,7 +386,7 @@ def fill_legal_all(boards, hashes, legal):
 
 @kernel
 def record_position(b, hashes, row, snapshots, snapshot_row):
-    """Append the present position to the history (and to the ring of snapshots, if there is one)."""
+    """Append the present position to the history (and to the ring of snapshots, if any)."""
     hashes[row, b.length] = situation(b)
     depth = snapshots.shape[1]
     if depth > 0:

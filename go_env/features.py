@@ -43,8 +43,10 @@ class FeatureSet:
 ZERO = FeatureSet(
     "zero",
     1,
-    tuple(f"{who} stones, {t} moves ago" for t in range(ZERO_HISTORY) for who in ("own", "enemy"))
-    + ("Black to play",),
+    (
+        *(f"{who} stones, {t} moves ago" for t in range(ZERO_HISTORY) for who in ("own", "enemy")),
+        "Black to play",
+    ),
     ZERO_HISTORY,
 )
 #: Made for small networks and mixed board sizes; after KataGo's inputs (Wu 2019, table 1).

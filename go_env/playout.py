@@ -58,9 +58,9 @@ def random_action(b, hashes, row, states, state, keep_eyes):
         if pick >= left:
             return side * side
         cell = np.int64(b.empties[pick])
-        if classify(b, hashes, row, cell, color) == LEGAL:
-            if not (keep_eyes and is_own_eye(b, cell, color)):
-                return action_of(cell, side)
+        fills_eye = keep_eyes and is_own_eye(b, cell, color)
+        if not fills_eye and classify(b, hashes, row, cell, color) == LEGAL:
+            return action_of(cell, side)
         left -= 1
         slots -= 1
         other = b.empties[left]

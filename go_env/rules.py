@@ -41,18 +41,20 @@ class Rules:
 
     def __post_init__(self) -> None:
         if not MIN_SIZE <= self.size <= MAX_SIZE:
-            raise HonteError(f"board size {self.size} is not supported: use {MIN_SIZE} to {MAX_SIZE}")
+            raise HonteError(
+                f"board size {self.size} is not supported: use {MIN_SIZE} to {MAX_SIZE}"
+            )
         if self.ko not in get_args(Ko):
             raise HonteError(f"unknown ko rule {self.ko!r}: use one of {', '.join(get_args(Ko))}")
         if abs(self.komi) > 2 * MAX_SIZE**2 or self.komi * 2 != int(self.komi * 2):
-            raise HonteError(f"komi {self.komi} is not usable: give a whole or half number of points")
+            raise HonteError(
+                f"komi {self.komi} is not usable: give a whole or half number of points"
+            )
         if self.move_limit is not None and self.move_limit < 1:
             raise HonteError(f"move limit {self.move_limit} must be at least 1 (or none)")
 
     @staticmethod
-    def preset(
-        name: str, size: int = 9, komi: float = 7.0, move_limit: int | None = None
-    ) -> Rules:
+    def preset(name: str, size: int = 9, komi: float = 7.0, move_limit: int | None = None) -> Rules:
         """Return a named rule set: `tromp-taylor`, `chinese` or `cgos`."""
         if name not in PRESETS:
             raise HonteError(f"unknown rules {name!r}: use one of {', '.join(PRESETS)}")

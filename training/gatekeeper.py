@@ -62,7 +62,7 @@ class Gatekeeper:
         self.config = config
 
     def judge(self, candidate: Agent, champion: Agent, rules: Rules, seed: int) -> Verdict:
-        """Play pairs of games from sampled openings until the test decides or the cap is reached."""
+        """Play pairs of games from sampled openings until the test decides or the cap is met."""
         config = self.config
         test = Sprt(SprtBounds(config.elo0, config.elo1))
         openings = sample_openings(rules, config.opening_moves, config.pairs, seed)

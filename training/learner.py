@@ -1,4 +1,4 @@
-"""The learner: batches in, better weights out. It owns the network, its average and the optimizer."""
+"""The learner: batches in, better weights out. It owns network, average and optimizer."""
 
 from __future__ import annotations
 
@@ -86,12 +86,19 @@ class Learner:
         self.steps += 1
         self.samples += len(batch.value)
         result = {name: float(term.detach()) for name, term in terms.items()}
-        return {**result, "loss": float(loss.detach()), "grad_norm": float(norm), "learning_rate": rate}
+        return {
+            **result,
+            "loss": float(loss.detach()),
+            "grad_norm": float(norm),
+            "learning_rate": rate,
+        }
 
     @torch.no_grad()
     def judge(self, batch: Batch) -> tuple[dict[str, float], np.ndarray, float]:
-        """Return the loss terms on a batch without learning, its predicted values [B] in [-1, 1],
-        and the entropy of the policy in nats."""
+        """Return what a batch says without learning from it.
+
+        The loss terms, the predicted values [B] in [-1, 1], the policy's mean entropy in nats.
+        """
         self.network.eval()
         output = self.network(self._planes(batch))
         terms = alphazero_losses(output, self._targets(batch))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class ReplayConfig:
     """How much of the past is trained on, and how often.
 
     The window grows with the number of rows N made so far (KataGo's shuffler):
-    W = first_rows + growth * ((N - first_rows + s)^exponent - s^exponent) / (exponent * s^(exponent-1))
+    W = first_rows + growth * (N^exponent - s^exponent) / (exponent * s^(exponent - 1))
     with s = first_rows.
     """
 
@@ -124,9 +125,7 @@ class ReplayWindow:
         last = shelf.first_row + shelf.rows
         return self.build(size, np.arange(last - count, last), np.zeros(count, np.int64))
 
-    def build(
-        self, size: int, picks: NDArray[np.int64], symmetries: NDArray[np.int64]
-    ) -> Batch:
+    def build(self, size: int, picks: NDArray[np.int64], symmetries: NDArray[np.int64]) -> Batch:
         """Return the chosen rows (indices into the shelf of that size) as a batch."""
         shelf, count, points = self._shelves[size], len(picks), size * size
         batch = Batch(
@@ -159,13 +158,15 @@ class _Column:
 
     def __init__(self, dtype: type, width: int | None = None) -> None:
         shape = (1024,) if width is None else (1024, width)
-        self.data = np.zeros(shape, dtype)
+        self.data: NDArray[Any] = np.zeros(shape, dtype)
         self.used = 0
 
     def extend(self, values: NDArray[np.generic]) -> None:
         needed = self.used + len(values)
         if needed > len(self.data):
-            grown = np.zeros((max(needed, 2 * len(self.data)), *self.data.shape[1:]), self.data.dtype)
+            grown = np.zeros(
+                (max(needed, 2 * len(self.data)), *self.data.shape[1:]), self.data.dtype
+            )
             grown[: self.used] = self.data[: self.used]
             self.data = grown
         self.data[self.used : needed] = values

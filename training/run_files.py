@@ -1,4 +1,4 @@
-"""Open a run directory for training: lock, configuration, logs, progress, and the trainer on top."""
+"""Open a run directory for training: lock, configuration, logs, progress, trainer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from pathlib import Path
 import torch
 
 from go_env.errors import HonteError
-from training.config import FIXED_SECTIONS, RunConfig, changed_keys, config_hash, config_toml
-from training.config import load_config, provenance
+from training.config import (
+    FIXED_SECTIONS,
+    RunConfig,
+    changed_keys,
+    config_hash,
+    config_toml,
+    load_config,
+    provenance,
+)
 from training.files import publish_text
 from training.metrics import MetricsLog, TensorBoard
 from training.model_store import ModelStore

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from agents.base import Agent
 from agents.checkpoint import Checkpoint
-from agents.inference import NetworkEvaluator, network_evaluator
+from agents.inference import NetworkEvaluator, Symmetry, network_evaluator
 from agents.mcts_agent import MctsAgent
 from agents.registry import make_agent
 from go_env.rules import Rules
@@ -121,11 +121,9 @@ class Worker:
         if key in self._evaluators and (number < 0 or self._loaded.get(key) != number):
             self._evaluators[key].load(_tensors(weights))
         elif key not in self._evaluators:
-            checkpoint = Checkpoint(
-                self._config.network, Rules(size), {}, _tensors(weights)
-            )
+            checkpoint = Checkpoint(self._config.network, Rules(size), {}, _tensors(weights))
             inference = replace(self._config.inference, max_batch=max_batch, min_batch=1)
-            symmetry = "random" if role == "play" else "none"
+            symmetry: Symmetry = "random" if role == "play" else "none"
             self._evaluators[key] = network_evaluator(
                 checkpoint, size, inference, symmetry, self._rng
             )
