@@ -66,6 +66,16 @@ def test_the_prior_is_a_virtual_draw_with_the_opponents_met():
     assert prior.elo == pytest.approx(plain.elo, abs=1e-6)
 
 
+def test_the_prior_is_spread_by_games_played():
+    # a-b 30 games, b-c 10: each player has one virtual draw, half of it counted at each end.
+    # a-b: 30 (1/2/30 + 1/2/40) = 0.875 draws; b-c: 10 (1/2/10 + 1/2/40) = 0.625 draws
+    fit = rate(Results.of_table([("a", "b", 20, 0, 10), ("b", "c", 10, 0, 0)]), first_move=False)
+    upper = np.log((20 + 0.4375) / (10 + 0.4375))
+    lower = np.log((10 + 0.3125) / 0.3125)
+    assert fit.difference("a", "b")[0] == pytest.approx(ELO_PER_NAT * upper, abs=1e-6)
+    assert fit.difference("b", "c")[0] == pytest.approx(ELO_PER_NAT * lower, abs=1e-6)
+
+
 def test_agrees_with_choix_on_wins_and_losses():
     rng = np.random.default_rng(3)
     truth = rng.normal(0, 1, 8)
