@@ -98,7 +98,7 @@ def _downsample(fine: NDArray[Any]) -> Field:
 
 def _with_alpha(color: NDArray[Any], alpha: NDArray[Any]) -> Field:
     """Return [h, w, 4]: color [h, w, 3] or [3] times alpha [h, w], and alpha."""
-    colors = np.broadcast_to(color, (*alpha.shape, 3)) * alpha[..., None]
+    colors = np.broadcast_to(np.clip(color, 0, 254), (*alpha.shape, 3)) * alpha[..., None]
     return np.concatenate([colors, alpha[..., None]], axis=-1).astype(np.float32)
 
 

@@ -33,6 +33,13 @@ def test_the_last_move_is_marked_and_frames_are_independent() -> None:
     assert np.array_equal(rgb_array(position.play(81)), plain)  # a pass marks nothing
 
 
+def test_no_pixel_of_a_highlight_wraps_around() -> None:
+    white = rgb_array(np.full((5, 5), 2, np.int8), coordinates=False)
+    middle = len(white) // 2
+    stone = white[middle - 10 : middle + 10, middle - 10 : middle + 10]
+    assert stone.min() > 170
+
+
 def test_scales_with_the_cell() -> None:
     board = np.eye(9, dtype=np.int8)
     assert len(rgb_array(board, cell_px=20)) < len(rgb_array(board, cell_px=60)) < 700
