@@ -62,7 +62,7 @@ def test_environments_load_no_torch() -> None:
 
 
 def test_ray_is_loaded_by_its_runner_only() -> None:
-    assert "ray" not in loaded_by(*below(*PACKAGES, but=("training.ray_runner",)))
+    assert "ray" not in loaded_by(*below(*PACKAGES, but=("training.ray_runner", "training.ray_baseline")))
 
 
 def test_ratings_load_no_torch_and_no_numba() -> None:

@@ -123,6 +123,52 @@ app.command()(rate)
 
 
 @app.command()
+def baseline(
+    algorithm: Annotated[
+        Literal["q-learning", "policy-gradient"], typer.Argument(help="What learns.")
+    ],
+    preset_or_toml: Annotated[
+        str, typer.Argument(help="2x2 and 3x3 (Q tables), 5x5, 7x7, 9x9, or a .toml file.")
+    ],
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Run directory; default runs/ALGORITHM-NAME.", file_okay=False),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so many minutes in all.", min=0.0)
+    ] = None,
+    runner: Annotated[Literal["ray", "local"], typer.Option(help="Where things run.")] = "ray",
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join; default: this machine.")
+    ] = None,
+) -> None:
+    """Train a baseline without search on the same environment, or go on where it stopped."""
+    if address is not None and runner == "local":
+        raise HonteError("--address needs --runner ray")
+    from training.baseline_config import load_baseline
+
+    config = load_baseline(algorithm, preset_or_toml, set_ or [])
+    name = f"{algorithm} {Path(preset_or_toml).stem}"
+    run_dir = run or Path("runs") / name.replace(" ", "-")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if runner == "ray":
+            from training import ray_baseline
+
+            ray_baseline.run(config, run_dir, minutes=minutes, address=address, name=name)
+        else:
+            from training import baseline as local_baseline
+
+            local_baseline.run(config, run_dir, minutes=minutes, name=name)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the same command goes on from {run_dir}", err=True)
+        raise typer.Exit(130) from None
+
+
+@app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
     out: Annotated[Path | None, typer.Option(help="Folder; default RUN/report.")] = None,

@@ -74,6 +74,9 @@ FIELDS: dict[str, dict[str, str]] = {
         "grad_norm": "before clipping",
         "weight_norm": "",
         "skipped": "total of steps left out because they were not finite",
+        "epsilon": "baselines: share of random moves in play",
+        "mean_q": "Q-learning: mean over positions of the best move's value",
+        "pool": "policy gradients: earlier policies to play against",
         "calibration": "list of [predicted value, mean outcome, positions], one a bin, to move",
     },
     # A checkpoint was published.
@@ -99,6 +102,28 @@ FIELDS: dict[str, dict[str, str]] = {
         "games": "of self-play that it learned from, total",
         "evaluations": "of self-play, total",
         "duration_s": "",
+    },
+    # A baseline played against a fixed opponent, colors swapped.
+    "evaluation": {
+        "model": "number of the model",
+        "opponent": "player SPEC",
+        "games": "",
+        "step": "",
+        "wins": "",
+        "draws": "",
+        "losses": "",
+        "score": "in [0, 1], draws are one half",
+        "score_black": "of the games with Black",
+        "score_white": "of the games with White",
+        "duration_s": "",
+    },
+    # A table was compared with the solver.
+    "exact": {
+        "model": "number of the model",
+        "games": "",
+        "root_error": "absolute error of the empty board's value",
+        "value_error": "mean absolute error where one side plays its best moves, the other any",
+        "known": "fraction of moves whose value is not 0",
     },
     # Something looks wrong; the run goes on.
     "alarm": {"name": "short identifier", "message": "one sentence", "value": "", "limit": ""},

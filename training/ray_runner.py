@@ -40,7 +40,7 @@ def run(
     """Train until the budget is spent; the same call goes on where an earlier one stopped."""
     workers = config.loop.workers or available_cores(address)
     with open_run(config, run_dir, hours, name, runner="ray", workers=workers) as trainer:
-        _connect(address)
+        connect(address)
         try:
             crew = _Crew(trainer, workers)
             while trainer.progress < 1.0:
@@ -56,7 +56,7 @@ def available_cores(address: str | None) -> int:
     return max(1, len(os.sched_getaffinity(0)))
 
 
-def _connect(address: str | None) -> None:
+def connect(address: str | None) -> None:
     """Join a cluster, or start Ray on this machine."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +42,7 @@ def open_run(
         config = replace(config, loop=replace(config.loop, hours=hours, games=0))
     store = ModelStore(Path(run_dir))
     with store:
-        changed, resumed = _settle_config(config, store)
+        changed, resumed = settle_config(config, store, load_config)
         log = MetricsLog(store.metrics_path, [TensorBoard(store.tensorboard_dir), Progress()])
         try:
             log.emit("config", **_description(config, name, runner, workers, changed, resumed))
@@ -52,12 +52,18 @@ def open_run(
             log.close()
 
 
-def _settle_config(config: RunConfig, store: ModelStore) -> tuple[list[str], bool]:
-    """Write the configuration, or check it against the one that the run began with."""
+def settle_config(
+    config: object, store: ModelStore, load: Callable[[str], object]
+) -> tuple[list[str], bool]:
+    """Write the configuration, or check it against the one that the run began with.
+
+    Returns:
+        Keys in which it differs from the one before, and whether there was one.
+    """
     changed: list[str] = []
     resumed = store.config_path.is_file()
     if resumed:
-        before = to_mapping(load_config(str(store.config_path)))
+        before = to_mapping(load(str(store.config_path)))
         changed = changed_keys(before, to_mapping(config))
         fixed = [key for key in changed if key.split(".")[0] in FIXED_SECTIONS]
         if fixed:

@@ -1,0 +1,218 @@
+"""The one owner of a baseline run's state: learner, counters, checkpoints, evaluations.
+
+It starts no process and never waits. A run goes on from the last evaluation's checkpoint; what was
+learned since then is lost when it is killed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from agents.checkpoint import load_tensors, save_tensors
+from agents.registry import make_agent
+from go_env.coords import BLACK
+from go_env.env_games import game_rules
+from go_env.position import Position
+from training.arena import Arena, ArenaSettings
+from training.baseline_config import BaselineConfig, QRunConfig
+from training.baseline_learner import BaselineLearner, merged
+from training.collectors import Collector, Tally
+from training.config import provenance
+from training.dqn import DqnLearner
+from training.metrics import MetricsLog
+from training.model_store import ModelStore
+from training.openings import Opening
+from training.policy_gradient import PolicyGradientLearner
+from training.tabular import TableLearner
+
+_STATE = "baseline.safetensors"
+_EVENT_S = 2.0  # between two events of one kind
+
+
+def make_learner(config: BaselineConfig) -> BaselineLearner:
+    """Return the learner that a configuration describes."""
+    if not isinstance(config, QRunConfig):
+        return PolicyGradientLearner(config)
+    return TableLearner(config) if config.function == "table" else DqnLearner(config)
+
+
+def make_collector(config: BaselineConfig, index: int, start: int, count: int) -> Collector:
+    """Return a collector for another process, which builds no learner's state that it can avoid."""
+    return make_learner(config).collector(index, start, count)
+
+
+class BaselineTrainer:
+    """Hands out rounds, takes them in, evaluates and publishes on the way."""
+
+    def __init__(self, config: BaselineConfig, store: ModelStore, log: MetricsLog) -> None:
+        self.config = config
+        self.store = store
+        self._log = log
+        self.learner = make_learner(config)
+        self.rounds = self.games = self.positions = self.model = self.starts = 0
+        self._meter = _Meter()
+        self._restore()
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget that is spent."""
+        return self.config.loop.progress(self._log.elapsed_s, self.rounds)
+
+    @property
+    def evaluation_due(self) -> bool:
+        """Whether the next of the evenly spread evaluations is due; the first comes at once."""
+        return self.progress * self.config.loop.evaluations >= self.model
+
+    def tasks(self, count: int) -> Sequence[Any]:
+        return self.learner.tasks(count, self.progress)
+
+    def absorb(self, results: Sequence[Any]) -> None:
+        """Learn from one round of all collectors."""
+        tally, told = self.learner.absorb(results, self.progress)
+        self.rounds += 1
+        self.games += tally.games
+        self.positions += tally.plies
+        self._meter.add(tally, told)
+        if self._meter.due:
+            self._tell()
+
+    def evaluate(self) -> None:
+        """Publish what was learned as a checkpoint, save the state, play against the anchors."""
+        self.model += 1
+        facts = provenance(self.config) | {
+            "model": self.model,
+            "games": self.games,
+            "positions": self.positions,
+            "steps": self.learner.steps,
+        }
+        self.store.publish(self.model, lambda path: self.learner.publish(path, facts))
+        self.store.promote(self.model, details={"reason": "the newest: baselines have no gate"})
+        self._save()
+        self._log.emit("publish", model=self.model, step=self.learner.steps, games=self.games)
+        told = self.learner.facts()
+        for spec in self.config.loop.anchors if self.config.loop.anchor_games else ():
+            self._play_anchor(spec)
+        if told:
+            self._log.emit("exact", model=self.model, games=self.games, **told)
+        self.store.prune(self.config.loop.keep_last, 0)
+
+    def alarm(self, name: str, message: str) -> None:
+        """Note that something is wrong although the run goes on."""
+        self._log.emit("alarm", name=name, message=message)
+
+    def finish(self, reason: str) -> None:
+        """Evaluate what came out and say how the run ended."""
+        self._tell()
+        self.evaluate()
+        self._log.emit(
+            "done", reason=reason, games=self.games, step=self.learner.steps,
+            champion=self.model, evaluations=self.learner.evaluations,
+        )  # fmt: skip
+
+    def _play_anchor(self, spec: str) -> None:
+        """Play pairs of games from the empty board with colors swapped."""
+        rules = game_rules(0, None, self.config.rules)
+        pairs = (self.config.loop.anchor_games + 1) // 2
+        anchor = make_agent(spec, size=rules.size, seed=self.config.seed + self.model)
+        player = self.learner.agent(f"model-{self.model}")
+        start_s = time.monotonic()
+        arena = Arena((player, anchor), rules, ArenaSettings(parallel=2 * pairs))
+        scores: dict[int, list[float]] = {0: [], 1: []}
+        for pair in arena.pairs([Opening("empty board")] * pairs):
+            for game in pair.games:
+                scores[game.fixture.leg].append(game.first_score)
+        anchor.close()
+        both = scores[0] + scores[1]
+        self._log.emit(
+            "evaluation", model=self.model, opponent=spec, games=len(both),
+            step=self.learner.steps, wins=both.count(1.0), draws=both.count(0.5),
+            losses=both.count(0.0), score=sum(both) / len(both),
+            score_black=sum(scores[0]) / pairs, score_white=sum(scores[1]) / pairs,
+            duration_s=time.monotonic() - start_s,
+        )  # fmt: skip
+
+    def _tell(self) -> None:
+        """Emit what happened since the events before."""
+        if not self._meter.rounds:
+            return
+        play, learned, sample = self._meter.report()
+        self._meter = _Meter()
+        if play:
+            self._log.emit(
+                "selfplay", games=self.games, positions=self.positions,
+                evaluations=self.learner.evaluations, model=self.model, **play,
+            )  # fmt: skip
+        self._log.emit(
+            "learner", step=self.learner.steps, samples=self.learner.samples, **learned
+        )
+        if sample:
+            position = Position.from_moves(game_rules(0, None, self.config.rules), sample)
+            score = position.score()
+            letter = "B" if position.winner() == BLACK else "W"
+            result = f"{letter}+{abs(score):g}" if score else "0"
+            rules = self.config.rules
+            self._log.emit(
+                "game", number=self.games, size=rules.size, komi=rules.komi, moves=sample,
+                result=result, model=self.model,
+            )  # fmt: skip
+
+    def _save(self) -> None:
+        tensors, values = self.learner.state()
+        counts = {name: getattr(self, name) for name in _COUNTERS}
+        state = {"learner": values, "counts": counts, "starts": self.starts}
+        save_tensors(self.store.state_dir / _STATE, tensors, state)
+
+    def _restore(self) -> None:
+        path = self.store.state_dir / _STATE
+        if path.is_file():
+            tensors, state = load_tensors(path)
+            self.learner.restore(tensors, state["learner"])
+            for name in _COUNTERS:
+                setattr(self, name, state["counts"][name])
+            self.starts = state["starts"]
+        self.starts += 1
+
+
+_COUNTERS = ("rounds", "games", "positions", "model")
+
+
+class _Meter:
+    """Means of what rounds told since the last event."""
+
+    def __init__(self) -> None:
+        self.rounds = 0
+        self._tallies: list[Tally] = []
+        self._sums: dict[str, float] = defaultdict(float)
+        self._counts: dict[str, int] = defaultdict(int)
+        self._since_s = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() - self._since_s >= _EVENT_S
+
+    def add(self, tally: Tally, told: dict[str, float]) -> None:
+        self.rounds += 1
+        self._tallies.append(tally)
+        for name, value in told.items():
+            self._sums[name] += value
+            self._counts[name] += 1
+
+    def report(self) -> tuple[dict[str, float], dict[str, float], list[int]]:
+        """Return fields of a `selfplay` and of a `learner` event and one game."""
+        tally = merged(self._tallies)
+        elapsed_s = max(time.monotonic() - self._since_s, 1e-9)
+        play: dict[str, float] = {}
+        if tally.games:
+            play = {
+                "games_per_s": tally.games / elapsed_s,
+                "positions_per_s": tally.plies / elapsed_s,
+                "evals_per_s": tally.plies / elapsed_s,
+                "mean_length": tally.plies / tally.games,
+                "black_wins": tally.black_wins / tally.games,
+                "draws": tally.draws / tally.games,
+            }
+        learned = {name: total / self._counts[name] for name, total in self._sums.items()}
+        return play, learned, tally.sample
