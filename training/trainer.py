@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from agents.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
 from go_env.errors import HonteError
 from go_env.features import feature_set
+from training.alarms import Alarm, AlarmBell
 from training.bradley_terry import Results
 from training.config import RunConfig, provenance
 from training.elo import rate
@@ -58,6 +59,7 @@ class Trainer:
         self._matches: list[tuple[str, str, float]] = []  # (Black, White, Black's score)
         self._published_at = 0  # learner steps
         self._learning = LearnerMeter()
+        self._bell = AlarmBell()
         self._restore()
         self._self_play = SelfPlayMeter(self.evaluations)
 
@@ -142,6 +144,7 @@ class Trainer:
         temporary.replace(path)
         self._take(games)
         self._self_play.add(games, self.model)
+        self._ring(self._bell.hear_games(games))
         if self._self_play.due:
             self._log.emit("selfplay", **self._self_play.report(self.window, self.evaluations,
                            self.rejected))  # fmt: skip
@@ -154,7 +157,9 @@ class Trainer:
             batch = self.window.sample(self.config.learner.batch, self._rng)
             self._learning.add(self.learner.step(batch, self.progress))
         if steps and self._learning.due:
-            self._log.emit("learner", **self._learning.report(self.learner, self.window))
+            event = self._learning.report(self.learner, self.window)
+            self._log.emit("learner", **event)
+            self._ring(self._bell.hear_learner(event))
         return steps
 
     def publish(self) -> int:
@@ -296,6 +301,10 @@ class Trainer:
         for game in games:
             scores = self._scores.setdefault(game.size, deque(maxlen=_KOMI_MEMORY))
             scores.append(game.score + game.komi)
+
+    def _ring(self, alarms: list[Alarm]) -> None:
+        for alarm in alarms:
+            self._log.emit("alarm", **asdict(alarm))
 
     def _provenance(self) -> dict[str, Any]:
         return {
