@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.backend import Backend, BackendOutput, Floats, Weights
-from agents.backend_choice import CheckedBackend, InferenceConfig, choose_backend
+from agents.backend_choice import CheckedBackend, choose_backend
+from agents.backend_choice import InferenceConfig as InferenceConfig  # callers need both
 from agents.checkpoint import Checkpoint, load_checkpoint
 from go_env.batch import PositionBatch
 from go_env.errors import HonteError
