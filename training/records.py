@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from go_env.benson import fill_pass_alive_all
-from go_env.board import LEGAL, classify, fill_area, new_boards, play, start_all
+from go_env.board import LEGAL, classify, fill_area, is_over, new_boards, play, start_all
 from go_env.board import cell_of as cell_of_point
 from go_env.coords import WHITE
 from go_env.errors import HonteError
@@ -71,10 +70,10 @@ def save_games(path: Path, games: Sequence[GameRecord]) -> None:
 def load_games(path: Path) -> list[GameRecord]:
     """Read games back; HonteError if the file is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
         return _split(arrays)
-    except (OSError, ValueError, KeyError, IndexError, BadZipFile, EOFError) as error:
+    except Exception as error:  # damage shows anywhere in zipfile, zlib and numpy
         raise HonteError(f"{path} is not a readable chunk of games: {error}") from None
 
 
@@ -105,21 +104,10 @@ def _split(arrays: dict[str, NDArray[np.generic]]) -> list[GameRecord]:
 
 def why_refused(game: GameRecord, rules: Rules) -> str | None:
     """Replay a game through the rules and check its targets; return what is wrong, or None."""
+    reason = _why_targets_refused(game, rules.size)
+    if reason is not None:
+        return reason
     points, length = game.size * game.size, len(game.moves)
-    if game.size != rules.size or not length > 0:
-        return "wrong size or no moves"
-    if game.policies.shape != (len(game.policy_plies), points + 1):
-        return "policy targets of the wrong shape"
-    policies = game.policies.astype(np.float32)
-    if not np.isfinite(policies).all() or (np.abs(policies.sum(axis=1) - 1) > 0.02).any():
-        return "policy targets that are not distributions"
-    if not np.isfinite(game.values.astype(np.float32)).all() or not np.isfinite(game.score):
-        return "values that are not finite"
-    if game.moves.min() < 0 or game.moves.max() > points:
-        return "moves off the board"
-    plies = game.policy_plies
-    if len(plies) and (plies.min() < 0 or plies.max() >= length or (np.diff(plies) <= 0).any()):
-        return "policy targets of moves that were not played"
     boards = new_boards(1, rules)
     boards["komi"] = game.komi
     hashes = np.zeros((1, length + 2), np.uint64)
@@ -127,7 +115,7 @@ def why_refused(game: GameRecord, rules: Rules) -> str | None:
     owner = np.zeros((1, points), np.int8)
     legal, margin = _replay(boards, hashes, game.moves, owner)
     if not legal:
-        return "illegal move"
+        return "illegal move, or one after the end"
     if game.ending == SETTLED:
         fill_pass_alive_all(boards, owner)
         if not owner.all():
@@ -139,14 +127,39 @@ def why_refused(game: GameRecord, rules: Rules) -> str | None:
     return None
 
 
+def _why_targets_refused(game: GameRecord, size: int) -> str | None:
+    """Check shapes and numbers of a game on a board of this size."""
+    points, length, plies = size * size, len(game.moves), game.policy_plies
+    if game.size != size or length == 0:
+        return "wrong size or no moves"
+    if game.policies.shape != (len(plies), points + 1):
+        return "policy targets of the wrong shape"
+    if game.values.shape != (length,) or game.ownership.shape != (points,):
+        return "values or ownership of the wrong shape"
+    policies = game.policies.astype(np.float32)
+    if not np.isfinite(policies).all() or (policies < 0).any():
+        return "policy targets that are not probabilities"
+    if (np.abs(policies.sum(axis=1) - 1) > 0.02).any():
+        return "policy targets that do not add up to 1"
+    if not (np.abs(game.values) <= 1).all() or not np.isfinite(game.score):
+        return "values that are not finite or out of range"
+    if game.moves.min() < 0 or game.moves.max() > points:
+        return "moves off the board"
+    if len(plies) and (plies.min() < 0 or plies.max() >= length or (np.diff(plies) <= 0).any()):
+        return "policy targets of moves that were not played"
+    return None
+
+
 @kernel
 def _replay(boards, hashes, moves, owner):
-    """Play moves on boards[0]; return (all legal, Black's area minus White's)."""
+    """Play moves on boards[0]; return (all legal and in time, Black's area minus White's)."""
     b = boards[0]
     side = np.int64(b.side)
     snapshots = np.zeros((1, 0, 0), np.int8)
     for i in range(len(moves)):
         action = np.int64(moves[i])
+        if is_over(b):
+            return False, 0
         if action < side * side:
             cell = cell_of_point(action, side)
             if classify(b, hashes, 0, cell, np.int64(b.to_play)) != LEGAL:
