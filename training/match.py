@@ -23,7 +23,12 @@ from training.match_plan import MatchConfig, Player, Task, parse_players, plan
 from training.match_report import draw_ladder, print_standings, sprt_line
 from training.match_workers import TaskPlayer, WorkerPool
 from training.sprt import Sprt
-from training.standings import Standings, make_standings, sprt_state, standings_json
+from training.standings import (
+    SprtFeed,
+    Standings,
+    make_standings,
+    standings_json,
+)
 
 RESULTS_FILE = "games.jsonl"
 
@@ -53,7 +58,8 @@ def run_match(config: MatchConfig, out: Path, console: Console | None = None) ->
             _play_missing(config, players, log, out, console)
             names = {player.name for player in players}
             records = [r for r in log.records if {r.first, r.second} <= names]
-            return _publish(config, records, out, console)
+            feed = _sequential_test(config, players, records)
+            return _publish(config, records, None if feed is None else feed.test, out, console)
     finally:
         lock.release()
 
@@ -88,8 +94,8 @@ def _play_missing(
     stream = (len(log.records),)  # a resumed match does not repeat the random numbers of its start
     total = sum(len(task.fixtures) for task in tasks)
     specs = {player.name: player.spec for player in players}
-    test = None if config.sprt is None else sprt_state(log.records, Sprt(config.sprt))
-    if not tasks or (test is not None and test.verdict != "continue"):
+    feed = _sequential_test(config, players, log.records)
+    if not tasks or (feed is not None and feed.decided):
         return
     with (
         _progress(console, total) as advance,
@@ -99,13 +105,25 @@ def _play_missing(
             record = GameRecord.of(game, task.first.name, task.second.name, config.size)
             write_sgf(out / "sgf" / _sgf_name(record), _sgf(record, specs, config))
             log.add(record)
-            if config.sprt is None:
+            if feed is None:
                 advance("")
                 continue
-            test = sprt_state(log.records, Sprt(config.sprt))
-            advance(sprt_line(test))
-            if test.verdict != "continue":
+            feed.add(record)
+            advance(sprt_line(feed.test))
+            if feed.decided:
                 break
+
+
+def _sequential_test(
+    config: MatchConfig, players: Sequence[Player], records: Sequence[GameRecord]
+) -> SprtFeed | None:
+    """Return the match's sequential test, if it has one, as its finished games leave it."""
+    if config.sprt is None:
+        return None
+    feed = SprtFeed(Sprt(config.sprt), players[0].name, players[1].name)
+    for record in records:
+        feed.add(record)
+    return feed
 
 
 def _games(
@@ -123,10 +141,13 @@ def _games(
 
 
 def _publish(
-    config: MatchConfig, records: Sequence[GameRecord], out: Path, console: Console | None
+    config: MatchConfig,
+    records: Sequence[GameRecord],
+    test: Sprt | None,
+    out: Path,
+    console: Console | None,
 ) -> Standings:
     standings = make_standings(records, anchor=config.anchor)
-    test = None if config.sprt is None else sprt_state(records, Sprt(config.sprt))
     data = {"match": config.settings(), **standings_json(standings, test)}
     publish_text(out / "standings.json", json.dumps(data, indent=1) + "\n")
     rules = config.to_rules()

@@ -109,20 +109,32 @@ def make_standings(
     )
 
 
-def sprt_state(records: Sequence[GameRecord], test: Sprt) -> Sprt:
-    """Feed complete pairs in the order of their openings, until the test is decided.
+class SprtFeed:
+    """Feeds complete pairs of two players to a sequential test, in the order of their openings.
 
     Pairs after a gap, or after the decision, do not count: the outcome is the same however games
     were spread over workers and interruptions.
     """
-    legs: dict[int, dict[int, GameRecord]] = {}
-    for record in records:
-        legs.setdefault(record.pair, {})[record.leg] = record
-    pair = 0
-    while test.verdict == "continue" and len(legs.get(pair, ())) == 2:
-        test = test.add(legs[pair][0].first_score + legs[pair][1].first_score)
-        pair += 1
-    return test
+
+    def __init__(self, test: Sprt, first: str, second: str) -> None:
+        self.test = test
+        self._players = (first, second)
+        self._legs: dict[int, dict[int, GameRecord]] = {}
+        self._due = 0
+
+    @property
+    def decided(self) -> bool:
+        return self.test.verdict != "continue"
+
+    def add(self, record: GameRecord) -> None:
+        """Take a finished game; games of other players are passed over."""
+        if (record.first, record.second) != self._players:
+            return
+        self._legs.setdefault(record.pair, {})[record.leg] = record
+        while not self.decided and len(self._legs.get(self._due, ())) == 2:
+            legs = self._legs.pop(self._due)
+            self.test = self.test.add(legs[0].first_score + legs[1].first_score)
+            self._due += 1
 
 
 def standings_json(standings: Standings, test: Sprt | None = None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from training.match_log import GameRecord
 from training.match_report import draw_ladder, print_standings, remarks, shorten, sprt_line
 from training.sprt import Sprt, SprtBounds
-from training.standings import make_standings, sprt_state, standings_json
+from training.standings import SprtFeed, make_standings, standings_json
 
 
 def game(first, second, pair, leg, result, reason="score", moves=None):
@@ -71,6 +71,13 @@ def test_repeated_games_are_counted_and_said():
     assert any("4 games repeat" in line for line in remarks(standings))
 
 
+def sprt_state(records, test):
+    feed = SprtFeed(test, "a", "b")
+    for record in records:
+        feed.add(record)
+    return feed.test
+
+
 def test_the_sequential_test_takes_pairs_in_order_only():
     records = match("a", "b", ["WW"] * 40)
     start = Sprt(SprtBounds(0.0, 100.0))
@@ -82,6 +89,7 @@ def test_the_sequential_test_takes_pairs_in_order_only():
     assert sprt_state(gap, start).trials == 2
     longer = match("a", "b", ["WW"] * 40 + ["LL"] * 100)
     assert sprt_state(longer, start) == decided
+    assert sprt_state(match("b", "a", ["WW"] * 40), start) == start
     assert "accepted" in sprt_line(decided)
     assert "undecided" in sprt_line(start)
 
