@@ -1,0 +1,169 @@
+"""The whole loop in one process: reproducible to the bit, and hard to kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tiny_run
+from self_played import same
+from tiny_run import tiny_config
+from training.local_runner import run
+from training.model_store import ModelStore
+from training.records import GameRecord, load_games
+from training.run_files import open_run
+
+ROOT = Path(__file__).parents[2]
+
+
+def events(run_dir: Path, kind: str) -> list[dict[str, float]]:
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["kind"] == kind]
+
+
+def chunks(run_dir: Path) -> dict[int, list[GameRecord]]:
+    """Return the games of each chunk by the number of its first game."""
+    paths = sorted((run_dir / "games").glob("games-*.npz"))
+    return {int(path.stem.removeprefix("games-")): load_games(path) for path in paths}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that came to its end undisturbed."""
+    run_dir = tmp_path_factory.mktemp("finished")
+    run(tiny_config(), run_dir)
+    return run_dir
+
+
+def test_every_part_of_the_loop_happened(finished: Path) -> None:
+    store = ModelStore.existing(finished)
+    assert len(store.numbers()) >= 3
+    assert store.champion() is not None
+    assert len(events(finished, "gate")) >= 2
+    assert len(events(finished, "rating")) >= 1
+    assert not events(finished, "alarm")
+    (done,) = events(finished, "done")
+    assert done["games"] >= 150
+    assert done["step"] >= 2 * 15
+    assert sum(len(games) for games in chunks(finished).values()) == done["games"]
+
+
+def test_learning_keeps_to_the_reuse_that_was_asked_for(finished: Path) -> None:
+    rows = sum(len(g.policy_plies) for games in chunks(finished).values() for g in games)
+    assert events(finished, "done")[0]["step"] == 2 * rows // 32
+
+
+def test_the_same_seed_gives_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+    run(tiny_config(), tmp_path)
+    for folder, pattern in (("checkpoints", "*.safetensors"), ("games", "*.npz")):
+        names = [path.name for path in sorted((finished / folder).glob(pattern))]
+        assert names == [path.name for path in sorted((tmp_path / folder).glob(pattern))]
+        for name in names:
+            one, other = ((root / folder / name).read_bytes() for root in (finished, tmp_path))
+            if folder == "games":  # a zip file holds the time of day
+                continue
+            assert one == other, name
+    for one_chunk, other_chunk in zip(
+        chunks(finished).values(), chunks(tmp_path).values(), strict=True
+    ):
+        assert all(map(same, one_chunk, other_chunk))
+
+
+def test_another_seed_gives_another_run(finished: Path, tmp_path: Path) -> None:
+    run(tiny_config(games=40, seed=4), tmp_path)
+    first, other = (next(iter(chunks(path).values()))[0] for path in (finished, tmp_path))
+    assert list(first.moves) != list(other.moves)
+
+
+def start(run_dir: Path, games: int) -> subprocess.Popen[bytes]:
+    paths = os.pathsep.join([str(ROOT), str(Path(tiny_run.__file__).parent)])
+    return subprocess.Popen(
+        [sys.executable, tiny_run.__file__, str(run_dir), str(games)],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def kill_after(process: subprocess.Popen[bytes], run_dir: Path, more: int, delay_s: float) -> None:
+    """Kill without warning some time after `more` further chunks have been written."""
+    folder = run_dir / "games"
+    before = len(list(folder.glob("games-*.npz"))) if folder.exists() else 0
+    while process.poll() is None:
+        if folder.exists() and len(list(folder.glob("games-*.npz"))) >= before + more:
+            break
+        time.sleep(0.02)
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGKILL)
+    _, complaint = process.communicate()
+    assert process.returncode == -signal.SIGKILL, complaint.decode()
+
+
+def assert_sound(run_dir: Path) -> int:
+    """Check what lies in a run directory; return the number of games."""
+    next_number, ids = 1, set()
+    for number, games in chunks(run_dir).items():
+        assert number == next_number
+        next_number += len(games)
+        ids |= {game.game_id for game in games}
+    assert len(ids) == next_number - 1, "a game number was used twice"
+    for kind, key in (("publish", "model"), ("publish", "games"), ("gate", "candidate")):
+        numbers = [event[key] for event in events(run_dir, kind)]
+        assert numbers == sorted(numbers)
+    return next_number - 1
+
+
+def test_killed_runs_go_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    total = 0
+    for more in (1, 6, 3):
+        kill_after(start(tmp_path, 10**6), tmp_path, more, float(rng.uniform(0, 0.3)))
+        games = assert_sound(tmp_path)
+        assert games > total
+        total = games
+    with open_run(tiny_config(10**6), tmp_path, None, "", "local", 1) as trainer:
+        written = [game for games in chunks(tmp_path).values() for game in games]
+        assert trainer.window.games_made == len(written)
+        assert trainer.window.rows_made == sum(len(game.policy_plies) for game in written)
+        limit = trainer.config.replay.window_rows(trainer.window.rows_made)
+        kept = written[len(written) - trainer.window.games :]
+        assert sum(len(game.policy_plies) for game in kept) >= min(limit, trainer.window.rows_made)
+        newest = trainer.window.newest(trainer.window.rows)
+        expected = [
+            (1 if ply % 2 == 0 else -1) * game.score for game in kept for ply in game.policy_plies
+        ]
+        assert newest is not None
+        np.testing.assert_allclose(newest.score, expected)
+        assert trainer.starts == 4
+    run(tiny_config(total + 40), tmp_path)
+    assert assert_sound(tmp_path) >= total + 40
+    assert len(events(tmp_path, "done")) == 1
+
+
+def test_a_start_that_made_nothing_still_counts(tmp_path: Path) -> None:
+    run(tiny_config(games=30), tmp_path)
+    starts = []
+    for _ in range(3):
+        with open_run(tiny_config(games=30), tmp_path, None, "", "local", 1) as trainer:
+            starts.append(trainer.starts)
+    assert starts == [2, 3, 4]
+
+
+def test_a_damaged_chunk_is_set_aside(tmp_path: Path) -> None:
+    run(tiny_config(games=60), tmp_path)
+    paths = sorted((tmp_path / "games").glob("games-*.npz"))
+    data = bytearray(paths[-1].read_bytes())
+    data[len(data) // 2 :] = b"\0" * (len(data) - len(data) // 2)
+    paths[-1].write_bytes(bytes(data))
+    with open_run(tiny_config(games=60), tmp_path, None, "", "local", 1) as trainer:
+        assert trainer.window.rows > 0
+    assert not paths[-1].exists()
+    assert events(tmp_path, "alarm")
