@@ -35,7 +35,7 @@ def run_demo(run_dir: Path, minutes: float, games: int) -> None:
         players=(
             f"{CHAMPION}=honte:{run_dir}?sims=64",
             "random=random",
-            "rollout-1000=rollout?sims=1000",
+            "rollout=rollout?sims=1000",
         ),
         games=games,
         size=SIZE,
@@ -51,10 +51,13 @@ def run_demo(run_dir: Path, minutes: float, games: int) -> None:
     _show_game(standings.records, console)
     console.rule("[bold]4. Where to look next")
     page = write_report(run_dir)
-    console.print(f"promotions by the gate  {promotions}")
-    console.print(f"curves and games        {page}")
-    console.print(f"play against it         .venv/bin/honte gtp --player honte:{run_dir} --size 5")
-    console.print("a stronger board        .venv/bin/honte train 9x9")
+    lines = (
+        f"promotions by the gate  {promotions}",
+        f"curves and games        {page}",
+        f"play against it         .venv/bin/honte gtp --player honte:{run_dir} --size 5",
+        "a larger board          .venv/bin/honte train 9x9",
+    )
+    console.print("\n".join(lines), soft_wrap=True)
 
 
 def _show_game(records: tuple[GameRecord, ...], console: Console) -> None:
