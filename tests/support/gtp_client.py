@@ -28,7 +28,7 @@ class Response:
 class GtpClient:
     """Runs an engine; every wait ends after `timeout_s` with the engine killed."""
 
-    def __init__(self, command: list[str], timeout_s: float = 60.0) -> None:
+    def __init__(self, command: list[str], timeout_s: float = 200.0) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""}
         self.process = subprocess.Popen(
             command,
