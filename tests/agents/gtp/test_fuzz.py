@@ -28,7 +28,8 @@ WORDS = (
     "b w black white B W pass PASS resign A1 a1 B2 C3 D4 E5 J9 T19 I5 Z26 AA1 0 1 2 3 -1 7 6.5 "
     "1e9 nan inf 6,5 9 99999999999999 x true false ownership rootInfo interval minmoves maxmoves "
     "avoid allow A1,B2 dead alive seki all none absolute byoyomi canadian chinese japanese {} [] "
-    '{"ko":"SIMPLE"} # \x00 \x7f \r \t " \' \N{SNOWMAN} \N{NO-BREAK SPACE} \u0661 = ? % ../x maxVisits'
+    '{"ko":"SIMPLE"} # \x00 \x7f \r \t " \' \N{SNOWMAN} \N{NO-BREAK SPACE} \u0661 = ? % ../x '
+    "maxVisits"
 ).split(" ")
 COMMANDS = (
     "name version protocol_version list_commands known_command boardsize clear_board komi play "
