@@ -30,7 +30,7 @@ class TagCounter(HTMLParser):
 def test_synthetic_run_keeps_to_the_vocabulary() -> None:
     stamps = {"kind", "time_s", "elapsed_s"}
     events = list(synthetic_events())
-    assert {event["kind"] for event in events} == FIELDS.keys()
+    assert {event["kind"] for event in events} <= FIELDS.keys()
     for event in events:
         assert event.keys() - stamps <= FIELDS[event["kind"]].keys()
 
