@@ -10,18 +10,28 @@ from agents.gtp.clock import Clock, Remaining, TimeSystem
 from agents.gtp.thinking import Limits, Thinker
 from agents.mcts_agent import MctsAgent, SearchSession
 from go_env.position import Position
+from go_env.rules import Rules
+
+_WARM_UP_SIMULATIONS = 8
 
 
 class ClockedAgent:
-    """Searches one position after the other for as long as its clock allows, keeping its tree."""
+    """Searches one position after the other for as long as its clock allows, keeping its tree.
 
-    def __init__(self, agent: MctsAgent) -> None:
+    What is compiled or loaded at first use is done on construction, before any clock runs.
+    """
+
+    def __init__(self, agent: MctsAgent, size: int) -> None:
         self.name = agent.name
         self._agent = agent
         self._session = SearchSession(agent.evaluator, agent.config)
         self._clock = Clock()
         self._system: TimeSystem | None = None
         self._thinker = Thinker()
+        self._session.set_position(Position.initial(Rules(size=size)))
+        self._thinker.run(self._session, _WARM_UP_SIMULATIONS)
+        self._thinker.run(self._session, _WARM_UP_SIMULATIONS)  # at the speed that will last
+        self._session.best()
 
     def set_clock(self, system: TimeSystem, left: dict[int, Remaining]) -> None:
         """Take over what an arbiter's clock shows."""

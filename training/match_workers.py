@@ -74,7 +74,7 @@ class TaskPlayer:
             seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
             agent = make_agent(player.spec, size=self._config.size, seed=seed)
             if isinstance(agent, MctsAgent) and self._config.time_system() is not None:
-                agent = ClockedAgent(agent)
+                agent = ClockedAgent(agent, self._config.size)
             if isinstance(agent, GtpAgent):
                 slug = "".join(c if c.isalnum() or c in "-_." else "_" for c in player.name)[:60]
                 name = f"{slug}-{'-'.join(map(str, self._stream))}.log"

@@ -13,34 +13,46 @@ from go_env.rules import Rules
 
 
 def clocked() -> ClockedAgent:
-    return ClockedAgent(make_agent("rollout?sims=10", size=9))
+    return ClockedAgent(make_agent("rollout?sims=10", size=9), size=9)
+
+
+def seconds_for(agent: ClockedAgent, system: TimeSystem, left: Remaining) -> float:
+    """Return the shortest of three moves: a busy machine may hold up one, not all."""
+    position = Position.initial(Rules(size=9))
+    elapsed = []
+    for _ in range(3):
+        agent.set_clock(system, {BLACK: left, WHITE: left})
+        started = time.monotonic()
+        (decision,) = agent.choose([position])
+        elapsed.append(time.monotonic() - started)
+        assert decision.visits is not None
+        position = position.play(decision.action)
+    return min(elapsed)
 
 
 def test_spends_the_seconds_of_a_move_and_not_more():
     agent = clocked()
-    position = Position.initial(Rules(size=9))
-    agent.choose([position])  # compiled kernels are loaded before the clock runs
     system = TimeSystem("canadian", 0.0, 0.6, 1)
-    for _ in range(2):
-        agent.set_clock(system, {c: Remaining(0.0, 0.6, 1) for c in (BLACK, WHITE)})
-        started = time.monotonic()
-        (decision,) = agent.choose([position])
-        elapsed_s = time.monotonic() - started
-        assert 0.2 < elapsed_s < 0.6
-        assert decision.visits is not None
-        assert decision.visits.sum() > 50  # ten simulations would be the untimed player's
-        position = position.play(decision.action)
+    assert 0.2 < seconds_for(agent, system, Remaining(0.0, 0.6, 1)) < 0.6
+    position = Position.initial(Rules(size=9))
+    (decision,) = agent.choose([position])
+    assert decision.visits.sum() > 50  # ten simulations would be the untimed player's
 
 
 def test_hurries_when_the_main_time_runs_out():
-    agent = clocked()
-    position = Position.initial(Rules(size=9))
-    agent.choose([position])
     system = TimeSystem("absolute", 60.0)
-    agent.set_clock(system, {BLACK: Remaining(0.2, 0.0, 0), WHITE: Remaining(60.0, 0.0, 0)})
-    started = time.monotonic()
-    agent.choose([position])
-    assert time.monotonic() - started < 0.2
+    assert seconds_for(clocked(), system, Remaining(0.3, 0.0, 0)) < 0.2
+
+
+def test_is_ready_before_its_clock_runs():
+    """The very first move is not the one that loads the kernels."""
+    agent = clocked()
+    agent.set_clock(
+        TimeSystem("absolute", 1.0), {c: Remaining(1.0, 0.0, 0) for c in (BLACK, WHITE)}
+    )
+    started = time.process_time()
+    agent.choose([Position.initial(Rules(size=9))])
+    assert time.process_time() - started < 1.0
 
 
 def test_plays_its_simulations_without_a_clock():
