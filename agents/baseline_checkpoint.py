@@ -1,8 +1,8 @@
-"""The files of the baselines: safetensors as `agents.checkpoint` writes them, each kind by its name.
+"""The files of the baselines: safetensors as `agents.checkpoint` writes them, one name a kind.
 
-    honte-q-network         a QNetwork
-    honte-policy-gradient   an ActorCritic
-    honte-q-table           keys int64 [S] and values float32 [S, A] of `agents.q_table`
+honte-q-network         a QNetwork
+honte-policy-gradient   an ActorCritic
+honte-q-table           keys int64 [S] and values float32 [S, A] of `agents.q_table`
 """
 
 from __future__ import annotations

@@ -84,7 +84,6 @@ def build_trunk(config: NetworkConfig) -> nn.Sequential:
     stem = nn.Conv2d(config.planes, config.channels, 3, padding=1)
     init_relu(stem)
     blocks = [
-        ResidualBlock(config.channels, config.pools(i), config.blocks)
-        for i in range(config.blocks)
+        ResidualBlock(config.channels, config.pools(i), config.blocks) for i in range(config.blocks)
     ]
     return nn.Sequential(stem, *blocks, nn.ReLU())

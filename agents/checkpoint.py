@@ -136,7 +136,7 @@ def rules_from(values: dict[str, Any]) -> Rules:
 
 
 def check_tensors(tensors: Mapping[str, Tensor], network: nn.Module, shape: str) -> None:
-    """Compare tensors with those of a network (it may be on `meta`), and see that all are finite."""
+    """Compare tensors with a network's (it may be on `meta`) and see that all are finite."""
     expected = network.state_dict()
     if missing := sorted(set(expected) - set(tensors)):
         raise HonteError(f"tensor {missing[0]!r} is missing")

@@ -74,7 +74,9 @@ class TableAgent:
         return Decision(action, value=float(legal[action]))
 
 
-def q_agent(path: Path, name: str, temperature: float = 0.0, seed: int = 0) -> PolicyAgent | TableAgent:
+def q_agent(
+    path: Path, name: str, temperature: float = 0.0, seed: int = 0
+) -> PolicyAgent | TableAgent:
     """Return the player of a file, whatever kind of Q function it holds."""
     if holds_table(path):
         return TableAgent(load_table(path), name, seed)

@@ -35,7 +35,7 @@ class QTable:
     values: NDArray[np.float32]
 
     def look_up(self, position: Position) -> NDArray[np.float32] | None:
-        """Return the values [A] of all actions as this board lies; None if it is not in the table."""
+        """Return the values [A] of all actions as this board lies; None if it is unknown."""
         if position.size != self.rules.size:
             raise HonteError(
                 f"this table is for {self.rules.size}x{self.rules.size} boards, "
@@ -80,4 +80,3 @@ def canonical_keys(boards: np.ndarray) -> tuple[NDArray[np.int64], NDArray[np.in
     above = 3**points * (points + 1)
     keys = images.min(axis=0) + above * (passed + 2 * boards["ply"].astype(np.int64))
     return keys, symmetries
-

@@ -15,7 +15,7 @@ from training.collectors import Collector, Tally
 
 
 class BaselineLearner(Protocol):
-    """Tells collectors what to play, learns from what comes back. Starts nothing, waits for nothing.
+    """Tells collectors what to play and learns from what comes back; it starts nothing.
 
     steps: updates so far; samples: transitions learned from; evaluations: positions evaluated in
     play; overlaps: whether the next round may be played with the weights of this one.

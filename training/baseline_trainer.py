@@ -132,6 +132,7 @@ class BaselineTrainer:
             losses=both.count(0.0), score=sum(both) / len(both),
             score_black=sum(scores[0]) / pairs, score_white=sum(scores[1]) / pairs,
             duration_s=time.monotonic() - start_s,
+            cpu_s=time.process_time(),
         )  # fmt: skip
 
     def _tell(self) -> None:
@@ -145,9 +146,7 @@ class BaselineTrainer:
                 "selfplay", games=self.games, positions=self.positions,
                 evaluations=self.learner.evaluations, model=self.model, **play,
             )  # fmt: skip
-        self._log.emit(
-            "learner", step=self.learner.steps, samples=self.learner.samples, **learned
-        )
+        self._log.emit("learner", step=self.learner.steps, samples=self.learner.samples, **learned)
         if sample:
             position = Position.from_moves(game_rules(0, None, self.config.rules), sample)
             score = position.score()

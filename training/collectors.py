@@ -138,7 +138,7 @@ class QCollector:
         return Plies(planes, legal, actions, rewards, over, tally)
 
     def _choose(self, epsilon: float) -> NDArray[np.int64]:
-        """Return the greedy action [B], or with chance epsilon a random one, among those allowed."""
+        """Return the greedy allowed action [B], or with chance epsilon a random one."""
         with torch.inference_mode():
             q = self._network(torch.from_numpy(self._planes)).numpy()
         noise = self._rng.random(q.shape, dtype=np.float32)
@@ -169,7 +169,7 @@ class PolicyCollector:
         env.reset(seed=seed)
 
     def collect(self, task: PolicyTask) -> Games:
-        """Play one game in every lane; against an opponent the learner has Black in half of them."""
+        """Play a game in every lane; against an opponent the learner has Black in every other."""
         load(self._learner, task.weights)
         colors = np.zeros(self._env.num_envs, np.int64)  # 0: both
         if task.opponent is not None:

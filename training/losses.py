@@ -101,9 +101,16 @@ def q_loss(q: Tensor, actions: Tensor, targets: Tensor) -> Tensor:
 # --- policy gradients ---------------------------------------------------------------------------
 
 
-def masked_policy(logits: Tensor, legal: Tensor) -> Categorical:
-    """Return the distribution over legal actions; logits [B, A], legal bool [B, A]."""
-    return Categorical(logits=logits.masked_fill(~legal, -1e9))
+def masked_policy(logits: Tensor, legal: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log pi(a|s) of the actions played and the entropy, [B] each, among legal actions.
+
+    Args:
+        logits: [B, A]; legal: bool [B, A]; actions: int64 [B].
+    """
+    policy = Categorical(logits=logits.masked_fill(~legal, -1e9))
+    log_probs: Tensor = policy.log_prob(actions)  # type: ignore[no-untyped-call]
+    entropy: Tensor = policy.entropy()  # type: ignore[no-untyped-call]
+    return log_probs, entropy
 
 
 def policy_gradient_loss(log_probs: Tensor, advantages: Tensor) -> Tensor:

@@ -115,6 +115,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "score": "in [0, 1], draws are one half",
         "score_black": "of the games with Black",
         "score_white": "of the games with White",
+        "cpu_s": "processor time of the trainer's process since it started",
         "duration_s": "",
     },
     # A table was compared with the solver.

@@ -82,9 +82,7 @@ class PlyReplay:
         return _turned(sample, rng) if self._symmetries else sample
 
 
-def turn_planes(
-    planes: NDArray[np.float32], symmetries: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def turn_planes(planes: NDArray[np.float32], symmetries: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return planes [n, C, N, N], each as seen under its symmetry [n]."""
     count, channels, side, _ = planes.shape
     back = point_tables(side)[_INVERSES[symmetries]]

@@ -110,7 +110,9 @@ class PolicyGradientLearner:
     def absorb(self, results: Sequence[Games], progress: float) -> tuple[Tally, dict[str, float]]:
         """Judge the plies of all games and learn from them once (PPO: a few times)."""
         parts = [self._judge(games) for games in results]
-        plies = Judged(*(np.concatenate(arrays) for arrays in zip(*map(_fields, parts), strict=True)))
+        plies = Judged(
+            *(np.concatenate(arrays) for arrays in zip(*map(_fields, parts), strict=True))
+        )
         if self._settings.normalize:
             own = plies.advantages[plies.own]
             plies.advantages[:] = (plies.advantages - own.mean()) / (own.std() + 1e-8)
@@ -182,20 +184,22 @@ class PolicyGradientLearner:
         judged = advantages[games.active]
         if self._settings.method == "reinforce" and self._settings.baseline == "mean":
             judged = judged - _color_means(games)[games.active]
-        return Judged(
-            planes, legal, actions, games.own, judged, returns[games.active], log_probs
-        )
+        return Judged(planes, legal, actions, games.own, judged, returns[games.active], log_probs)
 
     @torch.no_grad()
-    def _look(self, planes: Floats, legal: Bools, actions: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    def _look(
+        self, planes: Floats, legal: Bools, actions: NDArray[np.int64]
+    ) -> tuple[Floats, Floats]:
         """Return log pi(a|s) and V(s) of the network that played, [M] each."""
         self.network.eval()
         log_probs, values = [], []
         for start in range(0, len(actions), _PIECE):
             piece = slice(start, start + _PIECE)
             logits, value = self.network(self._tensor(planes[piece]))
-            policy = masked_policy(logits, self._tensor(legal[piece]))
-            log_probs.append(policy.log_prob(self._tensor(actions[piece])).cpu().numpy())
+            log_prob, _ = masked_policy(
+                logits, self._tensor(legal[piece]), self._tensor(actions[piece])
+            )
+            log_probs.append(log_prob.cpu().numpy())
             values.append(value.cpu().numpy())
         return np.concatenate(log_probs), np.concatenate(values)
 
@@ -210,9 +214,7 @@ class PolicyGradientLearner:
             for rows in np.array_split(self._rng.permutation(count), pieces)
         ]
 
-    def _update(
-        self, plies: Judged, rows: NDArray[np.int64], progress: float
-    ) -> dict[str, float]:
+    def _update(self, plies: Judged, rows: NDArray[np.int64], progress: float) -> dict[str, float]:
         """Make one optimizer step; its gradient may come in pieces."""
         self._stepper.begin(progress)
         self.network.train()
@@ -239,11 +241,11 @@ class PolicyGradientLearner:
         return told
 
     def _losses(self, plies: Judged, rows: NDArray[np.int64]) -> dict[str, Tensor]:
-        """Return policy loss, entropy (both of the learner's own plies) and critic loss as means."""
+        """Return policy loss and entropy (of the learner's own plies) and critic loss, as means."""
         logits, values = self.network(self._tensor(plies.planes[rows]))
         own = self._tensor(plies.own[rows])
-        policy = masked_policy(logits[own], self._tensor(plies.legal[rows])[own])
-        log_probs = policy.log_prob(self._tensor(plies.actions[rows])[own])
+        legal, actions = self._tensor(plies.legal[rows]), self._tensor(plies.actions[rows])
+        log_probs, entropy = masked_policy(logits[own], legal[own], actions[own])
         advantages = self._tensor(plies.advantages[rows])[own]
         if self._settings.method == "ppo":
             old = self._tensor(plies.old_log_probs[rows])[own]
@@ -252,7 +254,7 @@ class PolicyGradientLearner:
             policy_loss = policy_gradient_loss(log_probs, advantages)
         return {
             "policy_loss": policy_loss,
-            "entropy": policy.entropy().mean(),  # type: ignore[no-untyped-call]
+            "entropy": entropy.mean(),
             "value_loss": critic_loss(values, self._tensor(plies.returns[rows])),
         }
 

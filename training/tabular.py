@@ -86,7 +86,9 @@ class TableLearner:
         epsilon = self.config.exploration.epsilon(progress)
         return [TableTask(self.values.copy(), epsilon, self.config.table.episodes)] * count
 
-    def absorb(self, results: Sequence[Episodes], progress: float) -> tuple[Tally, dict[str, float]]:
+    def absorb(
+        self, results: Sequence[Episodes], progress: float
+    ) -> tuple[Tally, dict[str, float]]:
         """Apply every transition once, the last ply of the last game first."""
         settings, error = self.config.table, 0.0
         for episodes in results:
@@ -106,7 +108,7 @@ class TableLearner:
         return QTable(self.config.rules, self.graph.keys, self.values)
 
     def facts(self) -> dict[str, float]:
-        """Return errors against the solver: of the empty board, and of what greedy play can meet."""
+        """Return errors against the solver: the empty board's, and of what greedy play meets."""
         root = abs(self._best(self.values)[0] - self._best(self.exact)[0])
         lines = self.lines(0) | self.lines(1)
         errors = np.abs(self._best(self.values) - self._best(self.exact))[lines]

@@ -1,4 +1,4 @@
-"""Episodes and updates of tabular Q-learning. Kernels only; arrays as in `training.small_boards`."""
+"""Episodes and updates of tabular Q-learning. Kernels only; arrays: `training.small_boards`."""
 
 from __future__ import annotations
 
