@@ -194,7 +194,11 @@ def _optimizer(network: Network, config: LearnerConfig) -> torch.optim.Optimizer
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=config.learning_rate, foreach=True)
     return torch.optim.SGD(
-        groups, lr=config.learning_rate, momentum=config.momentum, nesterov=True, foreach=True
+        groups,
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        nesterov=config.momentum > 0,
+        foreach=True,
     )
 
 
