@@ -14,7 +14,7 @@ from go_env.coords import BLACK, WHITE
 
 System = Literal["none", "absolute", "canadian", "byoyomi"]
 
-MIN_LAG_S = 0.05  # answers take at least this long to arrive
+MIN_LAG_S = 0.05  # a move: what the client's clock may show beyond ours on a busy machine
 _INSTANT_S = 0.005  # a move without thought costs this; time for one a point is kept to the end
 _OVERTIME_SHARE = 0.85  # of an overtime period that a single move may use
 _LONGEST_TO_PLANNED = 2.5  # a difficult move may take this much longer than planned
@@ -78,6 +78,7 @@ class Clock:
         self._system = TimeSystem()
         self._lag_s = 0.0  # how late we have been lately
         self._left: dict[int, Remaining] = {}
+        self._told: set[int] = set()  # colors whose time the client has just told
 
     @property
     def running(self) -> bool:
@@ -97,6 +98,7 @@ class Clock:
         """Take over `time_left`: with stones it is overtime. Source: GTP version 2, section 4.2."""
         if not self.running:
             return
+        self._told.add(color)
         if stones == 0:
             system = self._system
             self._left[color] = Remaining(seconds, system.period_s, system.stones)
@@ -112,7 +114,7 @@ class Clock:
             return None
         left = self._left[color]
         spare_s = max(MIN_LAG_S, 2 * self._lag_s)
-        per_move_s = self._per_move_s(left)
+        per_move_s = self._per_move_s(color)
         overtime_s = max(0.0, per_move_s * _OVERTIME_SHARE - spare_s)
         if left.main_s <= spare_s and per_move_s:
             return Allotment(overtime_s, overtime_s)
@@ -123,24 +125,36 @@ class Clock:
         return Allotment(min(planned_s, longest_s), longest_s)
 
     def spend(self, color: int, elapsed_s: float, allotted: Allotment | None) -> None:
-        """Take a move's time from the clock, and learn how punctual we are."""
+        """Take a move's time from the clock, and learn how punctual we are.
+
+        `time_left` corrects what we assume of the lag; many clients do not send it.
+        """
         if not self.running:
             return
         if allotted is not None:
             late_s = max(0.0, elapsed_s - allotted.longest_s)
             self._lag_s = max(late_s, self._lag_s * _LAG_DECAY)
+        self._told.discard(color)
         left = self._left[color]
-        over_s = elapsed_s - left.main_s
+        charged_s = elapsed_s + MIN_LAG_S
+        over_s = charged_s - left.main_s
         if over_s <= 0:
-            self._left[color] = replace(left, main_s=left.main_s - elapsed_s)
+            self._left[color] = replace(left, main_s=left.main_s - charged_s)
         else:
             self._left[color] = self._spend_overtime(left, over_s)
 
-    def _per_move_s(self, left: Remaining) -> float:
-        """Return what a move may take in overtime, 0 where there is none."""
-        if self._system.kind == "canadian":
-            return left.period_s / max(left.stones, 1)
-        return left.period_s if self._system.kind == "byoyomi" else 0.0
+    def _per_move_s(self, color: int) -> float:
+        """Return what a move may take in overtime, 0 where there is none.
+
+        Unless the client tells, we may be wrong about when a Canadian period began: no move then
+        takes more than its equal share, so that any so many moves in a row fit into a period.
+        """
+        left, system = self._left[color], self._system
+        if system.kind == "canadian":
+            share_s = left.period_s / max(left.stones, 1)
+            equal_s = system.period_s / max(system.stones, 1)
+            return share_s if color in self._told else min(share_s, equal_s)
+        return left.period_s if system.kind == "byoyomi" else 0.0
 
     def _spend_overtime(self, left: Remaining, over_s: float) -> Remaining:
         system = self._system

@@ -29,14 +29,15 @@ def choose_action(position: Position, decision: Decision, wins_by_passing: bool)
     A pass is played at once when it ends the game with a win, or when nothing is left to play for;
     it is never played while it throws the game away and something else can be tried. Dead stones
     of the opponent count for him under area scoring until they are taken, so `wins_by_passing` is
-    what makes the engine clean up.
+    what makes the engine clean up. Suicide, which most rules and clients refuse, is never played.
     """
     no_action = pass_action(position.size)
     if wins_by_passing and (passing_ends(position) or is_settled(position)):
         return no_action
     legal = position.legal()
-    if decision.action != no_action and legal[decision.action]:
-        return decision.action
+    wanted = decision.action
+    if wanted != no_action and legal[wanted] and not is_suicide(position, wanted):
+        return wanted
     if decision.action == no_action and (wins_by_passing or (decision.value or 0) < _HOPELESS):
         return no_action
     return second_choice(position, decision, legal)
@@ -48,11 +49,17 @@ def second_choice(position: Position, decision: Decision, legal: np.ndarray) -> 
     usable = legal & ~filled_by_owner(position)
     usable[no_action] = False
     for weights in (decision.visits, decision.policy):
-        if weights is not None:
-            best = int(np.argmax(np.where(usable, weights, -1)))
-            if usable[best] and weights[best] > 0:
-                return best
+        if weights is None:
+            continue
+        for action in np.argsort(-weights, kind="stable"):
+            if weights[action] > 0 and usable[action] and not is_suicide(position, int(action)):
+                return int(action)
     return no_action
+
+
+def is_suicide(position: Position, action: int) -> bool:
+    """Tell whether a legal move takes its own stone off the board."""
+    return not position.play(action).board.ravel()[action]
 
 
 def is_settled(position: Position) -> bool:

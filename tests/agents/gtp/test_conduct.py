@@ -91,6 +91,13 @@ def test_an_illegal_choice_is_replaced():
     assert action == action_from_vertex("A5", 6)
 
 
+def test_suicide_is_not_played_even_where_it_is_legal():
+    at = parse_position(". O . . .\nX O . . .\nO O . . .\n. . . . .\n. . . . .", Rules(size=5))
+    assert at.is_legal(action_from_vertex("A5", 5))  # it takes A4 along
+    action = choose_action(at, decide(at, "A5", 0.5, ["D2"]), wins_by_passing=False)
+    assert action == action_from_vertex("D2", 5)
+
+
 def test_own_territory_beside_dead_stones_may_be_played():
     at = position(WITH_DEAD_STONE, komi=0)
     filled = filled_by_owner(at)
