@@ -129,7 +129,7 @@ class PolicyGradientConfig:
     opponents: Literal["pool", "self"] = "pool"  # earlier policies (Silver et al. 2016), or itself
     snapshot_every: int = 25  # iterations between two members of the pool; 500 (AlphaGo)
     pool_size: int = 64  # beyond it the oldest leaves
-    symmetries: bool = True  # each game's plies are learned under one of the eight views
+    symmetries: bool = True  # each game is seen under one of the eight views
     optimization: Optimization = field(default_factory=Optimization)
 
     def __post_init__(self) -> None:

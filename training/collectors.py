@@ -24,7 +24,9 @@ from agents.baseline_network import ActorCritic, QNetwork
 from agents.network import NetworkConfig
 from go_env.coords import BLACK, WHITE
 from go_env.rules import Rules
+from go_env.symmetry import NUM_SYMMETRIES
 from go_env.vector_env import GoVectorEnv
+from training.views import turn_actions_back, turn_masks, turn_planes
 
 Weights = Mapping[str, NDArray[np.float32]]
 Floats = NDArray[np.float32]
@@ -67,7 +69,7 @@ class Plies:
 
 @dataclass(frozen=True)
 class Games:
-    """B whole games; the M plies before their ends in flat arrays, in order of (ply, game).
+    """B whole games; their M plies in flat arrays, in order of (ply, game), as they were seen.
 
     planes: float16 [M, C, N, N]; legal: bool [M, A]; actions: int64 [M]; own: bool [M], whether
     the learner chose this action; rewards: float32 [T, B] of the mover; active: bool [T, B].
@@ -161,8 +163,11 @@ class QCollector:
 class PolicyCollector:
     """Draws moves from policies and plays games from their first to their last move."""
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], network: NetworkConfig, seed: int) -> None:
+    def __init__(
+        self, env: VectorEnv[Any, Any, Any], network: NetworkConfig, symmetries: bool, seed: int
+    ) -> None:
         self._env = env
+        self._symmetries = symmetries
         self._learner = ActorCritic(network).eval()
         self._opponent = ActorCritic(network).eval()
         self._rng = np.random.default_rng(seed)
@@ -176,56 +181,60 @@ class PolicyCollector:
             load(self._opponent, task.opponent)
             colors[:] = np.where(np.arange(len(colors)) % 2 == 0, BLACK, WHITE)
         planes, infos = self._env.reset()
+        side = planes.shape[2]
+        views = self._rng.integers(NUM_SYMMETRIES if self._symmetries else 1, size=len(colors))
         going = np.ones(len(colors), np.bool_)
         steps: list[_Step] = []
         while going.any():
             lanes = np.flatnonzero(going)
-            legal = np.asarray(infos["action_mask"], np.bool_)
-            own = (colors == 0) | (colors == BLACK + len(steps) % 2)
-            actions = np.full(len(colors), legal.shape[1] - 1, np.int64)  # a pass where it is over
-            actions[lanes] = self._choose(planes, legal, own, lanes)
-            seen = planes[lanes].astype(np.float16)
+            seen = turn_planes(planes[lanes], views[lanes])
+            mask = np.asarray(infos["action_mask"], np.bool_)
+            legal = turn_masks(mask[lanes], views[lanes], side)
+            own = ((colors == 0) | (colors == BLACK + len(steps) % 2))[lanes]
+            chosen = self._choose(seen, legal, own)
+            actions = np.full(len(colors), mask.shape[1] - 1, np.int64)  # a pass where it is over
+            actions[lanes] = turn_actions_back(chosen, views[lanes], side)
             planes, rewards, over, _, infos = self._env.step(actions)
-            step = _Step(seen, legal[lanes], actions[lanes], own[lanes], going.copy(), rewards)
+            step = _Step(
+                seen.astype(np.float16), legal, chosen, own, going.copy(), actions, rewards
+            )
             steps.append(step)
             going &= ~over
         return _games(steps)
 
-    def _choose(
-        self, planes: Floats, legal: Bools, own: Bools, lanes: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """Draw one action for each of these lanes from the policy of who moves there."""
-        logits = np.empty((len(lanes), legal.shape[1]), np.float32)
-        for network, mine in ((self._learner, own[lanes]), (self._opponent, ~own[lanes])):
+    def _choose(self, planes: Floats, legal: Bools, own: Bools) -> NDArray[np.int64]:
+        """Draw one action for each row from the policy of who moves there."""
+        logits = np.empty(legal.shape, np.float32)
+        for network, mine in ((self._learner, own), (self._opponent, ~own)):
             if mine.any():
                 with torch.inference_mode():
-                    logits[mine] = network(torch.from_numpy(planes[lanes[mine]]))[0].numpy()
+                    logits[mine] = network(torch.from_numpy(planes[mine]))[0].numpy()
         # Gumbel-max: the argmax of logits plus Gumbel noise is a draw from their softmax.
         noise = self._rng.gumbel(size=logits.shape).astype(np.float32)
-        return np.where(legal[lanes], logits + noise, -np.inf).argmax(axis=1)
+        return np.where(legal, logits + noise, -np.inf).argmax(axis=1)
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One ply of the games that are going on."""
+    """One ply of the games that are going on; `moves` and `rewards` [B] are those of all."""
 
     planes: NDArray[np.float16]
     legal: Bools
     actions: NDArray[np.int64]
     own: Bools
     going: Bools  # [B]
-    rewards: NDArray[Any]  # [B]
+    moves: NDArray[np.int64]  # upright
+    rewards: NDArray[Any]
 
 
 def _games(steps: list[_Step]) -> Games:
     active = np.stack([step.going for step in steps])
     rewards = np.where(active, np.stack([step.rewards for step in steps]), 0.0).astype(np.float32)
     tally, lengths = Tally(), active.sum(axis=0)
-    board = np.full(active.shape, -1, np.int64)
-    board[active] = np.concatenate([step.actions for step in steps])
+    upright = np.stack([step.moves for step in steps])
     for lane, length in enumerate(lengths):
         sign = 1 if length % 2 == 1 else -1  # the last mover was Black?
-        moves = board[:length, lane].tolist() if lane == 0 else []
+        moves = upright[:length, lane].tolist() if lane == 0 else []
         tally.add(int(length), sign * float(rewards[length - 1, lane]), moves)
     return Games(
         np.concatenate([step.planes for step in steps]),

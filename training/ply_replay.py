@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from go_env.symmetry import NUM_SYMMETRIES, action_tables, inverse, point_tables
+from go_env.symmetry import NUM_SYMMETRIES
 from training.collectors import Plies
 from training.returns import n_step
+from training.views import turn_actions, turn_masks, turn_planes
 
 
 @dataclass(frozen=True)
@@ -82,32 +83,14 @@ class PlyReplay:
         return _turned(sample, rng) if self._symmetries else sample
 
 
-def turn_planes(planes: NDArray[np.float32], symmetries: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return planes [n, C, N, N], each as seen under its symmetry [n]."""
-    count, channels, side, _ = planes.shape
-    back = point_tables(side)[_INVERSES[symmetries]]
-    flat = np.take_along_axis(planes.reshape(count, channels, -1), back[:, None, :], axis=2)
-    return flat.reshape(planes.shape)
-
-
-def turn_actions(
-    values: NDArray[np.bool_], symmetries: NDArray[np.int64], side: int
-) -> NDArray[np.bool_]:
-    """Return an array over actions [n, A], each row as seen under its symmetry [n]."""
-    return np.take_along_axis(values, action_tables(side)[_INVERSES[symmetries]], axis=1)
-
-
-_INVERSES = np.array([inverse(symmetry) for symmetry in range(NUM_SYMMETRIES)])
-
-
 def _turned(sample: Transitions, rng: np.random.Generator) -> Transitions:
     side = sample.planes.shape[2]
     symmetries = rng.integers(NUM_SYMMETRIES, size=len(sample.actions))
     return Transitions(
         turn_planes(sample.planes, symmetries),
-        action_tables(side)[symmetries, sample.actions].astype(np.int64),
+        turn_actions(sample.actions, symmetries, side),
         sample.returns,
         sample.discounts,
         turn_planes(sample.next_planes, symmetries),
-        turn_actions(sample.next_legal, symmetries, side),
+        turn_masks(sample.next_legal, symmetries, side),
     )

@@ -19,7 +19,6 @@ from agents.baseline_network import ActorCritic
 from agents.pg_agent import ActorCriticEvaluator
 from agents.policy_agent import PolicyAgent
 from go_env.features import feature_set
-from go_env.symmetry import NUM_SYMMETRIES, action_tables
 from training.baseline_config import PolicyGradientRunConfig
 from training.baseline_learner import Stepper, merged, part_of, torch_device
 from training.collectors import (
@@ -39,7 +38,6 @@ from training.losses import (
     masked_policy,
     policy_gradient_loss,
 )
-from training.ply_replay import turn_actions, turn_planes
 from training.returns import generalized_advantages
 
 _PIECE = 4096  # plies whose gradient is taken at once; an update adds up as many pieces as it needs
@@ -95,7 +93,7 @@ class PolicyGradientLearner:
         games = max(2, -(-self._settings.games // count))
         env = go_games(config.rules, config.network.features, games)
         seed = np.random.SeedSequence(config.seed, spawn_key=(1, index, start)).generate_state(1)
-        return PolicyCollector(env, config.network, int(seed[0]))
+        return PolicyCollector(env, config.network, self._settings.symmetries, int(seed[0]))
 
     def tasks(self, count: int, progress: float) -> Sequence[PolicyTask]:
         """Return one task for all: against one randomly drawn member of the pool, or itself."""
@@ -166,13 +164,6 @@ class PolicyGradientLearner:
     def _judge(self, games: Games) -> Judged:
         """Tell how much better each ply was than expected."""
         planes, legal, actions = games.planes.astype(np.float32), games.legal, games.actions
-        if self._settings.symmetries:
-            side = planes.shape[2]
-            views = self._rng.integers(NUM_SYMMETRIES, size=games.active.shape[1])
-            symmetries = np.broadcast_to(views, games.active.shape)[games.active]
-            planes = turn_planes(planes, symmetries)
-            legal = turn_actions(legal, symmetries, side)
-            actions = action_tables(side)[symmetries, actions].astype(np.int64)
         log_probs, flat_values = self._look(planes, legal, actions)
         values = np.zeros_like(games.rewards)
         if self.uses_critic:

@@ -1,0 +1,244 @@
+"""Learners as wholes: each solves the identity task; tables equal the solver; runs go on."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agents.network import NetworkConfig
+from agents.registry import make_agent
+from bandit_env import ShownActionEnv
+from go_env.errors import HonteError
+from go_env.features import feature_set
+from go_env.position import Position
+from go_env.rules import Rules
+from training import baseline
+from training.baseline_config import (
+    BaselineLoop,
+    DqnConfig,
+    Exploration,
+    Optimization,
+    PolicyGradientConfig,
+    PolicyGradientRunConfig,
+    QRunConfig,
+    load_baseline,
+)
+from training.collectors import PolicyCollector, PolicyTask, QCollector, QTask, go_games, unload
+from training.config import preset_names
+from training.dqn import DqnLearner
+from training.ply_replay import PlyReplay
+from training.policy_gradient import PolicyGradientLearner
+from training.tabular import BOTH, TableLearner
+
+PLANES = feature_set("lean").num_planes
+NETWORK = NetworkConfig.sized(1, 8, "lean", 1, PLANES)
+FAST = Optimization(learning_rate=1e-2, final_rate=1.0)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Networks this small lose time to a second thread, and whole cores where others work too."""
+    torch.set_num_threads(1)
+
+
+def hits(logits: torch.Tensor, planes: torch.Tensor) -> float:
+    """Share of positions in which the best action is the one that is shown."""
+    return float((logits.argmax(dim=1) == planes[:, 0].flatten(1).argmax(dim=1)).float().mean())
+
+
+def shown(count: int = 64) -> torch.Tensor:
+    env = ShownActionEnv(count, PLANES)
+    return torch.from_numpy(env.reset(seed=99)[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"double": False},
+        {"target_network": False},
+        {"replay": False, "warmup": 0},
+        {"steps": 1, "two_player": False},
+        {"mask": False, "symmetries": False},
+    ],
+    ids=lambda change: " ".join(change) or "all",
+)
+def test_dqn_solves_the_identity_task(change: dict[str, bool]) -> None:
+    dqn = DqnConfig(games=32, plies=4, warmup=200, batch=64, optimization=FAST)
+    learner = DqnLearner(QRunConfig(network=NETWORK, dqn=replace(dqn, **change)))
+    collector = QCollector(ShownActionEnv(32, PLANES), NETWORK, dqn.mask, seed=1)
+    for _ in range(40):
+        learner.absorb([collector.collect(QTask(unload(learner.network), 0.3, 4))], 0.0)
+    with torch.no_grad():
+        assert hits(learner.network(shown()), shown()) == 1.0
+
+
+@pytest.mark.parametrize("method", ["reinforce none", "reinforce mean", "reinforce", "a2c", "ppo"])
+def test_policy_gradients_solve_the_identity_task(method: str) -> None:
+    name, _, base = method.partition(" ")
+    settings = PolicyGradientConfig(
+        method=name,  # type: ignore[arg-type]
+        baseline=base or "value",  # type: ignore[arg-type]
+        games=64,
+        minibatch=32,
+        opponents="self",
+        optimization=FAST,
+    )
+    learner = PolicyGradientLearner(
+        PolicyGradientRunConfig(network=NETWORK, policy_gradient=settings)
+    )
+    collector = PolicyCollector(ShownActionEnv(64, PLANES), NETWORK, symmetries=True, seed=1)
+    for _ in range(60):
+        learner.absorb([collector.collect(task) for task in learner.tasks(1, 0.0)], 0.0)
+    with torch.no_grad():
+        assert hits(learner.network(shown())[0], shown()) > 0.95
+
+
+def run_table(preset: str, rounds: int) -> TableLearner:
+    config = load_baseline("q-learning", preset)
+    assert isinstance(config, QRunConfig)
+    learner = TableLearner(config)
+    collector = learner.collector(0, 1, 1)
+    for i in range(rounds):
+        learner.absorb([collector.collect(t) for t in learner.tasks(1, i / rounds)], i / rounds)
+    return learner
+
+
+def check_greedy_lines(learner: TableLearner, colors: tuple[int, ...]) -> None:
+    """Compare values and best moves with the solver wherever greedy play can lead."""
+    legal = learner.graph.legal
+    learned = np.where(legal, learner.values, -np.inf)
+    for color in colors:
+        rows = learner.lines(color)
+        error = np.abs(learned.max(axis=1) - learner.exact.max(axis=1))[rows]
+        assert error.max() < 0.01
+        best = np.take_along_axis(learner.exact, learned.argmax(axis=1)[:, None], axis=1)[:, 0]
+        assert (best == learner.exact.max(axis=1))[rows].all()
+
+
+def test_tabular_q_learning_is_exact_on_2x2() -> None:
+    learner = run_table("2x2", 400)
+    check_greedy_lines(learner, (0, 1, BOTH))
+    assert learner.facts()["root_error"] < 1e-3
+    assert learner.exact[0].max() == 1.0  # Black wins by a point, as on 2x2 with superko
+
+
+def test_tabular_q_learning_plays_3x3_perfectly() -> None:
+    learner = run_table("3x3", 4000)
+    check_greedy_lines(learner, (BOTH,))
+    # Black takes the whole board, but only from the middle.
+    assert learner.exact[0].tolist() == [-1.0] * 4 + [1.0] + [-1.0] * 5
+    assert learner.facts()["value_error"] < 0.1
+
+
+def test_table_player_finds_its_rows_under_every_symmetry(tmp_path: Path) -> None:
+    learner = run_table("2x2", 200)
+    learner.publish(tmp_path / "table.safetensors", {})
+    agent = make_agent(f"q:{tmp_path / 'table.safetensors'}", size=2)
+    table = learner.table()
+    for first in range(4):
+        position = Position.initial(learner.config.rules).play(first)
+        values = table.look_up(position)
+        assert values is not None
+        decision = agent.choose([position])[0]
+        assert position.is_legal(decision.action)
+        assert decision.value == pytest.approx(-1.0, abs=0.01)
+
+
+def test_replay_spans_plies_of_one_game_only() -> None:
+    env = go_games(Rules(3, 0.5, move_limit=9), "lean", 4)
+    collector = QCollector(env, NETWORK, mask=True, seed=3)
+    network = DqnLearner(QRunConfig(network=NETWORK)).network
+    plies = collector.collect(QTask(unload(network), 1.0, 30))
+    assert plies.over.any()
+    assert (plies.rewards[~plies.over] == 0).all()
+    replay = PlyReplay(1000, carry=-1.0, steps=3, symmetries=False)
+    replay.add(plies)
+    batch = replay.sample(500, np.random.default_rng(0))
+    assert set(np.unique(batch.discounts)) <= {0.0, 1.0, -1.0}
+    assert set(np.unique(np.abs(batch.returns[batch.discounts != 0]))) <= {0.0}
+
+
+def test_pool_games_alternate_between_learner_and_opponent() -> None:
+    env = go_games(Rules(3, 0.5, move_limit=9), "lean", 4)
+    network = PolicyGradientLearner(PolicyGradientRunConfig(network=NETWORK)).network
+    games = PolicyCollector(env, NETWORK, True, seed=3).collect(PolicyTask(*[unload(network)] * 2))
+    own = np.zeros(games.active.shape, np.bool_)
+    own[games.active] = games.own
+    plies = np.arange(len(own))[:, None]
+    learner_is_white = np.arange(4) % 2
+    assert (own == ((plies % 2 == learner_is_white) & games.active)).all()
+    ends = games.active.sum(axis=0) - 1
+    assert (np.abs(games.rewards[ends, np.arange(4)]) == 1).all()  # half-point komi: no draws
+    assert np.count_nonzero(games.rewards) == 4
+
+
+def small_run(algorithm: str, rounds: int) -> QRunConfig | PolicyGradientRunConfig:
+    overrides = [
+        "rules.size=3", "rules.komi=0.5", "rules.move_limit=12", "network.channels=8",
+        "network.blocks=1", f"loop.rounds={rounds}", "loop.evaluations=2", "loop.anchor_games=4",
+        "dqn.games=16", "dqn.warmup=256", "dqn.batch=64", "policy_gradient.games=8",
+    ]  # fmt: skip
+    other = "dqn" if algorithm == "policy-gradient" else "policy_gradient"
+    chosen = [text for text in overrides if not text.startswith(f"{other}.")]
+    return load_baseline(algorithm, "5x5", chosen)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("algorithm", "kind"), [("q-learning", "q"), ("policy-gradient", "pg")])
+def test_run_goes_on_and_its_file_plays(tmp_path: Path, algorithm: str, kind: str) -> None:
+    baseline.run(small_run(algorithm, 4), tmp_path, name="first")
+    baseline.run(small_run(algorithm, 8), tmp_path, name="again")
+    events = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    configs = [event for event in events if event["kind"] == "config"]
+    assert [event["resumed"] for event in configs] == [False, True]
+    games = [event["games"] for event in events if event["kind"] == "publish"]
+    assert games == sorted(games)
+    assert {event["opponent"] for event in events if event["kind"] == "evaluation"} == {"random"}
+    decision = make_agent(f"{kind}:{tmp_path}", size=3).choose([Position.initial(Rules(3))])[0]
+    assert decision.value is not None
+    assert -1 <= decision.value <= 1
+    wrong = "pg" if kind == "q" else "q"
+    with pytest.raises(HonteError, match="use the player that fits"):
+        make_agent(f"{wrong}:{tmp_path}", size=3)
+
+
+@pytest.mark.parametrize("algorithm", ["q-learning", "policy-gradient"])
+def test_local_runs_are_equal_to_the_bit(tmp_path: Path, algorithm: str) -> None:
+    files = []
+    for name in ("one", "two"):
+        baseline.run(small_run(algorithm, 5), tmp_path / name)
+        newest = sorted((tmp_path / name / "checkpoints").iterdir())[-1]
+        files.append(newest.read_bytes())
+    assert files[0] == files[1]
+
+
+def test_presets_are_complete_and_refuse_what_they_do_not_know() -> None:
+    for algorithm in ("q-learning", "policy-gradient"):
+        for preset in preset_names(algorithm):
+            config = load_baseline(algorithm, preset)  # type: ignore[arg-type]
+            assert config.rules.move_limit is not None
+    with pytest.raises(HonteError, match=r"did you mean 'dqn\.steps'"):
+        load_baseline("q-learning", "5x5", ["dqn.step=3"])
+    with pytest.raises(HonteError, match="Markov"):
+        load_baseline("q-learning", "3x3", ["rules.ko=positional"])
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("algorithm", ["q-learning", "policy-gradient"])
+def test_several_collectors_on_ray(tmp_path: Path, algorithm: str) -> None:
+    from training import ray_baseline
+
+    config = small_run(algorithm, 4)
+    config = replace(config, loop=replace(config.loop, workers=2))
+    ray_baseline.run(config, tmp_path)
+    text = (tmp_path / "metrics.jsonl").read_text()
+    assert '"kind": "done"' in text
+
+
+def test_exploration_falls_and_stays() -> None:
+    plan = Exploration(first=1.0, last=0.2, until=0.5)
+    assert [plan.epsilon(p) for p in (0.0, 0.25, 0.5, 1.0)] == pytest.approx([1.0, 0.6, 0.2, 0.2])
+    assert BaselineLoop(minutes=2.0).progress(60.0, 0) == 0.5
