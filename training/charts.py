@@ -65,7 +65,14 @@ def anchors(events: Sequence[Event]) -> list[dict[str, Any]]:
 
 
 def _has_data(name: str, events: Sequence[Event]) -> bool:
-    needs = {"elo": "rating", "losses": "learner", "calibration": "learner", "gate": "gate"}
+    needs = {
+        "elo": "rating",
+        "anchors": "evaluation",
+        "exact": "exact",
+        "losses": "learner",
+        "calibration": "learner",
+        "gate": "gate",
+    }
     kind = needs.get(name, "selfplay")
     needed = "calibration" if name == "calibration" else "kind"
     return any(event["kind"] == kind and event.get(needed) for event in events)
@@ -128,6 +135,36 @@ def _draw_elo(figure: Figure, events: Sequence[Event]) -> None:
             color=_COLORS[1],
         )
     axes[0].set_ylabel("Elo, 95 % interval")
+
+
+def _draw_anchors(figure: Figure, events: Sequence[Event]) -> None:
+    axes = figure.subplots(1, 2, width_ratios=(2, 1))
+    time_s, unit = _time_unit(events)
+    told = [event for event in events if event["kind"] == "evaluation"]
+    for opponent in dict.fromkeys(event["opponent"] for event in told):
+        rows = [event for event in told if event["opponent"] == opponent]
+        score = np.array([row["score"] for row in rows], dtype=float)
+        games = np.array([max(row.get("games") or 1, 1) for row in rows])
+        times = [row["elapsed_s"] / time_s for row in rows]
+        error = 1.96 * np.sqrt(np.maximum(score * (1 - score), 0.25 / games) / games)
+        bars = axes[0].errorbar(times, score, yerr=error, marker="o", ms=4, capsize=2, lw=1.6)
+        bars.set_label(f"against {opponent}")
+    axes[0].set(xlabel=unit, ylim=(0, 1.02))
+    _curve(axes[1], events, "learner", "epsilon", "epsilon", color=_COLORS[3])
+    _curve(axes[1], events, "learner", "policy_entropy", "policy entropy", color=_COLORS[2])
+    axes[1].set_title("exploration", fontsize=10)
+    _finish(axes[0], "score, 95 % interval")
+    _finish(axes[1], "")
+
+
+def _draw_exact(figure: Figure, events: Sequence[Event]) -> None:
+    axis = figure.subplots()
+    _curve(axis, events, "exact", "value_error", "best play against anything")
+    _curve(axis, events, "exact", "root_error", "empty board")
+    axis.axhline(0.01, ls="--", lw=1.2, color=_COLORS[4])
+    axis.set_yscale("symlog", linthresh=1e-3)
+    axis.set_ylim(bottom=0)
+    _finish(axis, "mean absolute error of values")
 
 
 def _draw_losses(figure: Figure, events: Sequence[Event]) -> None:
@@ -215,6 +252,18 @@ _CHARTS = (
         "Strength",
         "Each dot is a champion, rated against the anchors (dashed) and earlier champions.",
         _draw_elo,
+    ),
+    (
+        "anchors",
+        "Against fixed opponents",
+        "Baselines: games from the empty board with colors swapped; how much play still explores.",
+        _draw_anchors,
+    ),
+    (
+        "exact",
+        "Error of the table",
+        "Learned values against the solver's, where one side plays its best moves. Dashed: 0.01.",
+        _draw_exact,
     ),
     (
         "losses",
