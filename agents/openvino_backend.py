@@ -15,7 +15,7 @@ from openvino import Node
 from openvino import opset13 as ops
 
 from agents.backend import BackendOutput, Floats, Precision, Weights
-from agents.network import POOL_CENTER, POOL_SPAN, SCORE_UNIT, NetworkConfig
+from agents.network import NORM_EPSILON, POOL_CENTER, POOL_SPAN, SCORE_UNIT, NetworkConfig
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -112,7 +112,16 @@ class _Graph:
         x = self.conv("stem", planes)
         for i in range(config.blocks):
             x = ops.add(x, self.branch(f"blocks.{i}", x, config.pools(i)))
-        return ops.relu(x)
+        return ops.relu(self.norm("norm", x))
+
+    def norm(self, name: str, x: Node) -> Node:
+        part = {
+            key: self._weights[f"{name}.{key}"] for key in ("weight", "bias", "mean", "variance")
+        }
+        scale = part["weight"] / np.sqrt(part["variance"] + np.float32(NORM_EPSILON))
+        shift = part["bias"] - part["mean"] * scale
+        scale, shift = (each.reshape(1, -1, 1, 1) for each in (scale, shift))
+        return ops.add(ops.multiply(x, ops.constant(scale)), ops.constant(shift))
 
     def branch(self, name: str, x: Node, pools: bool) -> Node:
         y = self.conv(f"{name}.conv1", ops.relu(x))

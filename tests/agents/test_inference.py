@@ -250,7 +250,7 @@ def test_a_precision_that_changes_the_answers_is_refused(monkeypatch: pytest.Mon
     """At the start and, after a good start, with the first weights that it cannot carry."""
     network = filled_network()
     weights = network.state_dict()
-    loud = {name: weight * 8 for name, weight in weights.items()}
+    loud = {name: w if name.startswith("norm") else w * 8 for name, w in weights.items()}
     monkeypatch.setattr(  # bf16 is no faster at this size of network
         backend_choice,
         "_seconds_per_run",

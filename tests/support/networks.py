@@ -9,12 +9,14 @@ from go_env.features import feature_set
 
 
 def fill_zero_layers(network: Network, seed: int = 5, scale: float = 0.1) -> Network:
-    """Fill, in place, the layers that start at zero."""
+    """Fill, in place, the layers that start at zero and the statistics of the trunk's norm."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
             if not parameter.any():
                 parameter.normal_(0.0, scale, generator=generator)
+        network.norm.mean.normal_(0.0, 0.3, generator=generator)
+        network.norm.variance.uniform_(0.05, 0.2, generator=generator)
     return network.eval()
 
 
