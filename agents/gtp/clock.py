@@ -15,7 +15,7 @@ from go_env.coords import BLACK, WHITE
 System = Literal["none", "absolute", "canadian", "byoyomi"]
 
 MIN_LAG_S = 0.05  # a move: what the client's clock may show beyond ours on a busy machine
-_INSTANT_S = 0.005  # a move without thought costs this; time for one a point is kept to the end
+_KEPT_SHARE = 0.15  # of the main time, at most, that is kept for the lag of moves without thought
 _OVERTIME_SHARE = 0.85  # of an overtime period that a single move may use
 _LONGEST_TO_PLANNED = 2.5  # a difficult move may take this much longer than planned
 _MAIN_SHARE = 0.25  # of the main time that a single move may use without overtime behind it
@@ -118,7 +118,8 @@ class Clock:
         overtime_s = max(0.0, per_move_s * _OVERTIME_SHARE - spare_s)
         if left.main_s <= spare_s and per_move_s:
             return Allotment(overtime_s, overtime_s)
-        kept_s = 0.0 if per_move_s else _INSTANT_S * size * size
+        kept_s = min(MIN_LAG_S * size * size, _KEPT_SHARE * self._system.main_s)
+        kept_s = 0.0 if per_move_s else kept_s
         usable_s = max(0.0, left.main_s - kept_s - spare_s)
         planned_s = usable_s / moves_left(size, ply) + overtime_s
         longest_s = min(_LONGEST_TO_PLANNED * planned_s, usable_s * _MAIN_SHARE + overtime_s)

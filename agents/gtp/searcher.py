@@ -18,6 +18,8 @@ from go_env.position import Position
 from go_env.rules import Rules
 from mcts.evaluator import Evaluator
 
+_WARM_UP = 16  # simulations before the first position
+
 
 class Searcher(Protocol):
     """One game under search; see `agents.mcts_agent.SearchSession`."""
@@ -106,7 +108,8 @@ class Seat:
         agent = self._make_player(size, self._seed)
         searcher = make_searcher(agent)
         searcher.set_position(Position.initial(Rules(size=size)))
-        searcher.run(1)  # compiles and loads what the first move would otherwise wait for
+        searcher.run(_WARM_UP)  # compiles and loads what the first move would otherwise wait for
+        searcher.analysis()
         self.close()
         self.agent, self._searcher, self._size = agent, searcher, size
 

@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from agents.gtp.searcher import Searcher
 
 _SLICE_S = 0.05  # how often the clock and the input are looked at
 _SLICE_SHARE = 0.2  # ... or after this share of the time left
 _RATE_MEMORY = 0.7
 _FIRST_CHUNK = 8
+_LEVEL = 0.9  # of the leader's visits: a second move that has so many may still overtake it
 _CHECK_S = 0.1  # how often the leader's advantage is looked at
 MIN_THINK_S = 0.004  # with less than this there is no search at all
 
@@ -82,15 +85,14 @@ class Thinker:
     def _is_settled(self, searcher: Searcher, limits: Limits) -> bool:
         """Tell whether more search is a waste: the leader stays ahead, or the plan is over.
 
-        Past the planned end it goes on only while the move with the most visits does not also have
-        the best value.
+        Past the planned end it goes on only while two moves are nearly level.
         """
         assert limits.planned_end is not None
         left_s = limits.planned_end - self._now()
-        by_visits = sorted(searcher.analysis().moves, key=lambda move: -move.visits)
-        if len(by_visits) < 2:
-            return left_s <= 0 or len(by_visits) == 1
-        first, second = by_visits[:2]
+        visits = searcher.best().visits
+        if visits is None:
+            return left_s <= 0
+        second, first = np.sort(visits)[-2:].tolist()
         if left_s <= 0:
-            return first.value >= second.value
-        return first.visits - second.visits > (self._per_s or 0.0) * left_s
+            return bool(second < _LEVEL * first)
+        return bool(first - second > (self._per_s or 0.0) * left_s)

@@ -19,7 +19,7 @@ def test_no_limit(settings):
 
 def test_absolute_time_lasts_for_the_longest_game():
     watch, left_s = clock(60, 0, 0), 60.0
-    for ply in range(0, 400, 2):  # a 9x9 game of absurd length, on a slow machine
+    for ply in range(0, 250, 2):  # a 9x9 game of absurd length, on a slow machine
         allotted = watch.allot(BLACK, 9, ply)
         assert 0 <= allotted.planned_s <= allotted.longest_s
         left_s -= allotted.longest_s + 0.04
