@@ -222,20 +222,22 @@ class SearchSession:
 
     def _principal_variation(self, action: int) -> list[int]:
         assert self._search is not None
-        nodes, edges = self._search.forest.nodes[0], self._search.forest.edges[0]
+        forest = self._search.forest
+        nodes = forest.nodes[0]
         line: list[int] = []
         node = 0
         while True:
             first = int(nodes["first"][node])
-            own = edges[first : first + int(nodes["num_edges"][node])]
-            if len(own) == 0:
+            count = int(nodes["num_visited" if line else "num_edges"][node])
+            if count == 0:
                 return line
-            match = own["action"] == action if not line else own["visits"] == own["visits"].max()
-            edge = own[int(np.argmax(match))]
-            if edge["visits"] == 0:
+            own = forest.edges[0, first : first + count]
+            actions = forest.actions[0, first : first + count]
+            pick = int(np.argmax(own["visits"] if line else actions == action))
+            if own["visits"][pick] == 0:
                 return line
-            line.append(int(edge["action"]))
-            node = int(edge["child"])
+            line.append(int(actions[pick]))
+            node = int(own["child"][pick])
             if node == NO_CHILD:
                 return line
 

@@ -17,7 +17,7 @@ from go_env.coords import BLACK, EMPTY, WHITE
 from go_env.jit import kernel
 
 
-@kernel
+@kernel(allocates=True)
 def _find_regions(b, color, region_of):
     """Number the regions without `color` from 1 in region_of [cells]; return their count."""
     side, w = np.int64(b.side), np.int64(b.side + 1)
@@ -42,7 +42,7 @@ def _find_regions(b, color, region_of):
     return count
 
 
-@kernel
+@kernel(allocates=True)
 def _count_vital(b, color, head, region_of, regions, region_dead):
     """Return how many live regions are vital to the chain."""
     side, w = np.int64(b.side), np.int64(b.side + 1)
@@ -68,7 +68,7 @@ def _count_vital(b, color, head, region_of, regions, region_dead):
     return vital
 
 
-@kernel
+@kernel(allocates=True)
 def _mark_color(b, color, out, row):
     """Mark the chains and territory of one color that are alive without condition."""
     side, w = np.int64(b.side), np.int64(b.side + 1)

@@ -76,7 +76,7 @@ def _finish(game, winner, mover):
         game.reward = 1.0 if winner == viewer else -1.0
 
 
-@kernel
+@kernel(allocates=True)
 def _play(core, i, action):
     """Play a legal action in game i and see whether that ends it."""
     boards, hashes, snapshots, _, games, moves, _ = core
@@ -100,7 +100,7 @@ def _is_legal(b, hashes, row, action):
     return classify(b, hashes, row, cell_of(action, side), np.int64(b.to_play)) == LEGAL
 
 
-@kernel
+@kernel(allocates=True)
 def _act(core, i, action):
     """Play the agent's action in game i; an illegal one loses the game."""
     boards, hashes, _, _, games, _, _ = core
@@ -186,7 +186,7 @@ def reply_all(core, actions):
             _play(core, i, actions[i])
 
 
-@kernel
+@kernel(allocates=True)
 def observe_all(core, table, out, mask):
     """Write planes out [B, C, N, N] and masks mask [B, A] as each agent sees them."""
     boards, _, _, _, games, _, _ = core
@@ -196,7 +196,7 @@ def observe_all(core, table, out, mask):
         _observe(core, i, np.int64(games[i].color), table, liberties, planes, mask, i)
 
 
-@kernel
+@kernel(allocates=True)
 def observe_one(core, i, view, table, out, mask):
     """Write planes out [1, C, N, N] and mask [1, A] of game i as a color sees them."""
     planes = out.reshape((1, out.shape[1], -1))

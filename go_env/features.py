@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from go_env.batch import PositionBatch
-from go_env.board import KO_BANNED
+from go_env.board import KO_BANNED, at
 from go_env.coords import BLACK, EMPTY, WHITE
 from go_env.errors import HonteError
 from go_env.jit import kernel
@@ -101,30 +101,31 @@ def encode(
         _encode_lean(batch.boards, batch.legal, symmetries, tables, flat)
 
 
-@kernel
+@kernel(forceinline=True)
 def _count_liberties(b, liberties):
-    """Write the exact number of liberties of each chain at its head: liberties [cells] int16."""
-    side, w = np.int64(b.side), np.int64(b.side + 1)
+    """Write the exact number of liberties of each chain at its head: liberties [cells] int16.
+
+    Without branches, as neighbors cannot be predicted: the head of empty and border cells is 0.
+    """
+    w = np.int64(b.side) + 1
     for i in range(len(liberties)):
         liberties[i] = 0
-    for y in range(side):
-        for cell in range((y + 1) * w + 1, (y + 1) * w + 1 + side):
-            if b.color[cell] != EMPTY:
-                continue
-            h0 = h1 = h2 = 0
-            for step in (-w, -1, 1, w):
-                near = b.color[cell + step]
-                if near == BLACK or near == WHITE:
-                    head = np.int64(b.head[cell + step])
-                    if head != h0 and head != h1 and head != h2:
-                        liberties[head] += 1
-                        h2, h1, h0 = h1, h0, head
+    for k in range(b.num_empty):
+        cell = np.int64(b.empties[at(k)])
+        h0 = np.int64(b.head[at(cell - w)])
+        h1 = np.int64(b.head[at(cell - 1)])
+        h2 = np.int64(b.head[at(cell + 1)])
+        h3 = np.int64(b.head[at(cell + w)])
+        liberties[at(h0)] += 1
+        liberties[at(h1)] += h1 != h0
+        liberties[at(h2)] += (h2 != h0) & (h2 != h1)
+        liberties[at(h3)] += (h3 != h0) & (h3 != h1) & (h3 != h2)
 
 
 @kernel
 def encode_lean_one(b, legal, row, table, liberties, out, i):
     """Write the planes of `LEAN` into out[i] [C, N*N]; table [N*N] is the symmetry."""
-    side, w, own = np.int64(b.side), np.int64(b.side + 1), b.to_play
+    side, w, own = np.int64(b.side), np.int64(b.side) + 1, b.to_play
     points = side * side
     komi = (b.komi if own == WHITE else -b.komi) / KOMI_SCALE
     passed = 1.0 if b.ply > 0 and b.recent[0] == points else 0.0
@@ -141,12 +142,11 @@ def encode_lean_one(b, legal, row, table, liberties, out, i):
     point = 0
     for y in range(side):
         for cell in range((y + 1) * w + 1, (y + 1) * w + 1 + side):
-            color = b.color[cell]
-            if color != EMPTY:
-                count = min(np.int64(liberties[b.head[cell]]), 3)
-                out[i, (0 if color == own else 3) + count, table[point]] = 1.0
-            elif legal[row, point] == KO_BANNED:
-                out[i, 7, table[point]] = 1.0
+            color = np.int64(b.color[at(cell)])
+            rank = min(np.int64(liberties[at(b.head[at(cell)])]), 3) + (0 if color == own else 3)
+            plane = 7 if color == EMPTY else rank
+            shown = (color != EMPTY) | (legal[at(row), at(point)] == KO_BANNED)
+            out[at(i), at(plane), at(table[at(point)])] = np.float32(shown)
             point += 1
     for t in range(LAST_MOVES):
         action = b.recent[t]
@@ -154,7 +154,7 @@ def encode_lean_one(b, legal, row, table, liberties, out, i):
             out[i, 8 + t, table[action]] = 1.0
 
 
-@kernel
+@kernel(allocates=True)
 def _encode_lean(boards, legal, symmetries, tables, out):
     liberties = np.empty(boards[0].color.shape[0], np.int16)
     for i in range(len(boards)):
@@ -167,13 +167,20 @@ def encode_zero_one(b, snapshots, row, table, out, i):
     points = np.int64(b.side) * np.int64(b.side)
     own = b.to_play
     depth = snapshots.shape[1]
+    upright = table[0] == 0 and table[1] == 1
     for t in range(ZERO_HISTORY):
         if t < b.length:
             slot = (b.length - 1 - t) % depth
+            if upright:
+                for point in range(points):
+                    out[i, 2 * t, point] = snapshots[row, slot, point]
+            else:
+                for point in range(points):
+                    out[i, 2 * t, at(table[at(point)])] = snapshots[row, slot, point]
             for point in range(points):
-                color = snapshots[row, slot, point]
-                out[i, 2 * t, table[point]] = 1.0 if color == own else 0.0
-                out[i, 2 * t + 1, table[point]] = 1.0 if color == 3 - own else 0.0
+                color = out[i, 2 * t, point]
+                out[i, 2 * t, point] = 1.0 if color == own else 0.0
+                out[i, 2 * t + 1, point] = 1.0 if color == 3 - own else 0.0
         else:
             for point in range(points):
                 out[i, 2 * t, point] = 0.0

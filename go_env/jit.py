@@ -87,15 +87,22 @@ class LockedCache(FunctionCache):  # type: ignore[misc]
             super().save_overload(sig, data)
 
 
-def kernel(function: Function | None = None, *, forceinline: bool = False) -> Any:
+def kernel(
+    function: Function | None = None, *, forceinline: bool = False, allocates: bool = False
+) -> Any:
     """Compile a function of arrays: no GIL, no Python objects, cached on disk.
 
     Kernels do no bounds checks: the caller guarantees indices. `NUMBA_BOUNDSCHECK=1` turns checks
     on (the test suite runs that way too); `NUMBA_DISABLE_JIT=1` runs them as plain Python.
+
+    Kernels borrow the arrays of their callers, so nothing is counted: reference counts are atomic
+    and took more than half of the time of a playout. One that makes arrays itself says `allocates`.
     """
     if function is None:
-        return lambda decorated: kernel(decorated, forceinline=forceinline)
-    dispatcher = numba.njit(nogil=True, error_model="numpy", forceinline=forceinline)(function)
+        return lambda decorated: kernel(decorated, forceinline=forceinline, allocates=allocates)
+    dispatcher = numba.njit(
+        nogil=True, error_model="numpy", forceinline=forceinline, _nrt=allocates
+    )(function)
     if not numba_config.DISABLE_JIT:
         before, numba_config.CACHE_DIR = numba_config.CACHE_DIR, str(CACHE_FOLDER)
         try:

@@ -22,7 +22,7 @@ FORCED = 1e6
 
 
 @kernel(forceinline=True)
-def mixed_value(nodes, edges, g, node):
+def mixed_value(nodes, edges, priors, g, node):
     """Return v_mix, the value of unvisited edges (Danihelka et al. 2022, equation 33)."""
     first, count = nodes[g, node].first, nodes[g, node].num_edges
     visits = 0
@@ -31,15 +31,15 @@ def mixed_value(nodes, edges, g, node):
         n = edges[g, e].visits
         if n > 0:
             visits += n
-            mass += edges[g, e].prior
-            weighted += edges[g, e].prior * edges[g, e].total / n
+            mass += priors[g, e]
+            weighted += priors[g, e] * edges[g, e].total / n
     if mass <= 0.0:
         return np.float64(nodes[g, node].value)
     return (nodes[g, node].value + visits * weighted / mass) / (1.0 + visits)
 
 
 @kernel(forceinline=True)
-def choose_puct(nodes, edges, g, node, params):
+def choose_puct(nodes, edges, priors, g, node, params):
     """Return the interior edge with the largest Q + U (Silver et al. 2017), in prefix order."""
     first, visited = nodes[g, node].first, nodes[g, node].num_visited
     visits = np.float64(nodes[g, node].visits)
@@ -51,19 +51,19 @@ def choose_puct(nodes, edges, g, node, params):
     best, best_score = first, -np.inf
     for e in range(first, first + visited):
         n = np.float64(edges[g, e].visits)
-        mass += edges[g, e].prior
-        score = edges[g, e].total / n + scale * edges[g, e].prior / (1.0 + n)
+        mass += priors[g, e]
+        score = edges[g, e].total / n + scale * priors[g, e] / (1.0 + n)
         if score > best_score:
             best, best_score = e, score
     if visited < nodes[g, node].num_edges:
         fpu = nodes[g, node].total / visits - params[0].fpu_reduction * np.sqrt(mass)
-        if fpu + scale * edges[g, first + visited].prior > best_score:
+        if fpu + scale * priors[g, first + visited] > best_score:
             best = first + visited
     return best
 
 
 @kernel(forceinline=True)
-def choose_gumbel(nodes, edges, g, node, params):
+def choose_gumbel(nodes, edges, priors, g, node, params):
     """Return the interior edge whose visits lag most behind the improved policy.
 
     Source: Danihelka et al. 2022, section 5; the softmax needs one exponential per visited edge.
@@ -77,30 +77,30 @@ def choose_gumbel(nodes, edges, g, node, params):
         n = edges[g, e].visits
         visits += n
         most = max(most, n)
-        mass += edges[g, e].prior
-        weighted += edges[g, e].prior * edges[g, e].total / n
+        mass += priors[g, e]
+        weighted += priors[g, e] * edges[g, e].total / n
     value = np.float64(nodes[g, node].value)
     mix = (value + visits * weighted / max(mass, 1e-30)) / (1.0 + visits)
     sigma = 0.5 * (params[0].c_visit + most) * params[0].c_scale
     norm = max(1.0 - mass, 0.0)
     for e in range(first, first + visited):
         gain = sigma * (edges[g, e].total / edges[g, e].visits - mix)
-        norm += edges[g, e].prior * np.exp(min(gain, MAX_EXPONENT))
+        norm += priors[g, e] * np.exp(min(gain, MAX_EXPONENT))
     norm = max(norm, 1e-300)
     best, best_score = first, -np.inf
     for e in range(first, first + visited):
         gain = sigma * (edges[g, e].total / edges[g, e].visits - mix)
-        share = edges[g, e].prior * np.exp(min(gain, MAX_EXPONENT)) / norm
+        share = priors[g, e] * np.exp(min(gain, MAX_EXPONENT)) / norm
         score = share - edges[g, e].visits / (1.0 + visits)
         if score > best_score:
             best, best_score = e, score
-    if visited < nodes[g, node].num_edges and edges[g, first + visited].prior / norm > best_score:
+    if visited < nodes[g, node].num_edges and priors[g, first + visited] / norm > best_score:
         best = first + visited
     return best
 
 
 @kernel
-def choose_root_gumbel(nodes, edges, g, states, schedule, bias, counts, params):
+def choose_root_gumbel(nodes, edges, priors, actions, g, states, schedule, bias, counts, params):
     """Return the root edge that sequential halving visits next.
 
     Among the actions with as many visits in this search as the schedule asks for, the one with the
@@ -108,14 +108,14 @@ def choose_root_gumbel(nodes, edges, g, states, schedule, bias, counts, params):
     """
     wanted = schedule[states[g].schedule, states[g].considered, states[g].done]
     first, count = nodes[g, 0].first, nodes[g, 0].num_edges
-    mix = mixed_value(nodes, edges, g, 0)
+    mix = mixed_value(nodes, edges, priors, g, 0)
     most = 0
     for e in range(first, first + count):
         most = max(most, edges[g, e].visits)
     sigma = 0.5 * (params[0].c_visit + most) * params[0].c_scale
     best, best_score = np.int64(first), -np.inf
     for e in range(first, first + count):
-        action = edges[g, e].action
+        action = actions[g, e]
         if counts[g, action] == wanted:
             n = edges[g, e].visits
             q = edges[g, e].total / n if n > 0 else mix
@@ -126,7 +126,7 @@ def choose_root_gumbel(nodes, edges, g, states, schedule, bias, counts, params):
 
 
 @kernel
-def choose_root_puct(nodes, edges, g, banned, params):
+def choose_root_puct(nodes, edges, priors, actions, g, banned, params):
     """Return the root edge with the largest Q + U; forced playouts come first (Wu 2019, 3.2)."""
     first, count = nodes[g, 0].first, nodes[g, 0].num_edges
     visits = np.float64(nodes[g, 0].visits)
@@ -137,13 +137,13 @@ def choose_root_puct(nodes, edges, g, banned, params):
     mass = 0.0
     for e in range(first, first + count):
         if edges[g, e].visits > 0:
-            mass += edges[g, e].prior
+            mass += priors[g, e]
     fpu = nodes[g, 0].total / visits - params[0].root_fpu_reduction * np.sqrt(mass)
     best, best_score = np.int64(first), -np.inf
     for e in range(first, first + count):
-        if banned[g, edges[g, e].action]:
+        if banned[g, actions[g, e]]:
             continue
-        n, prior = edges[g, e].visits, edges[g, e].prior
+        n, prior = edges[g, e].visits, priors[g, e]
         score = (edges[g, e].total / n if n > 0 else fpu) + scale * prior / (1.0 + n)
         if n > 0 and n < np.sqrt(params[0].forced_playouts * prior * (visits - 1.0)):
             score += FORCED
@@ -164,23 +164,28 @@ def back_up(nodes, edges, g, path, depth, value):
         nodes[g, node].total += value
 
 
+@kernel(forceinline=True)
+def bring_best(priors, actions, g, start, end):
+    """Swap the edge with the largest prior among start .. end - 1 to the start."""
+    if start >= end:
+        return
+    best, best_prior = start, priors[g, start]
+    for e in range(start + 1, end):
+        if priors[g, e] > best_prior:
+            best, best_prior = e, priors[g, e]
+    action = actions[g, best]
+    priors[g, best], actions[g, best] = priors[g, start], actions[g, start]
+    priors[g, start], actions[g, start] = best_prior, action
+
+
 @kernel
-def promote_edge(nodes, edges, g, node, edge):
+def promote_edge(nodes, edges, priors, actions, g, node, edge):
     """Count the best unvisited edge (at slot num_visited) as visited and restore prefix order."""
-    first, count = nodes[g, node].first, nodes[g, node].num_edges
+    edges[g, edge].total = 0.0
+    edges[g, edge].visits = 0
+    edges[g, edge].child = NO_CHILD
     nodes[g, node].num_visited += 1
-    slot = first + nodes[g, node].num_visited
-    best = slot
-    for e in range(slot + 1, first + count):
-        if edges[g, e].prior > edges[g, best].prior:
-            best = e
-    if slot < first + count and best != slot:
-        held = edges[g, slot]
-        prior, action = held.prior, held.action
-        edges[g, slot].prior = edges[g, best].prior
-        edges[g, slot].action = edges[g, best].action
-        edges[g, best].prior = prior
-        edges[g, best].action = action
+    bring_best(priors, actions, g, edge + 1, nodes[g, node].first + nodes[g, node].num_edges)
 
 
 @kernel
@@ -200,16 +205,40 @@ def add_node(nodes, g, states, value, terminal):
     return np.int64(node)
 
 
+@kernel(forceinline=True)
+def legal_mass(legal, policy, slot):
+    """Return the number of legal actions and the sum of their policy.
+
+    Four sums side by side: one alone would wait for each addition.
+    """
+    count = np.int64(0)
+    a = b = c = d = 0.0
+    end = legal.shape[1] & ~3
+    for i in range(0, end, 4):
+        a += policy[slot, i] if legal[slot, i] == LEGAL else 0.0
+        b += policy[slot, i + 1] if legal[slot, i + 1] == LEGAL else 0.0
+        c += policy[slot, i + 2] if legal[slot, i + 2] == LEGAL else 0.0
+        d += policy[slot, i + 3] if legal[slot, i + 3] == LEGAL else 0.0
+    for i in range(end, legal.shape[1]):
+        a += policy[slot, i] if legal[slot, i] == LEGAL else 0.0
+    for i in range(legal.shape[1]):
+        count += legal[slot, i] == LEGAL
+    return count, (a + b) + (c + d)
+
+
+@kernel(forceinline=True)
+def clear_edges(edges, g, start, end):
+    """Make the edges start .. end - 1 unvisited ones."""
+    for e in range(start, end):
+        edges[g, e].total = 0.0
+        edges[g, e].visits = 0
+        edges[g, e].child = NO_CHILD
+
+
 @kernel
-def expand(nodes, edges, g, states, path, legal, policy, slot, value):
+def expand(nodes, edges, priors, actions, g, states, path, legal, policy, slot, value):
     """Add the pending leaf of game g as a node with one edge per legal action, if there is room."""
-    actions = legal.shape[1]
-    count = 0
-    total = 0.0
-    for action in range(actions):
-        if legal[slot, action] == LEGAL:
-            count += 1
-            total += policy[slot, action]
+    count, total = legal_mass(legal, policy, slot)
     first = states[g].num_edges
     if first + count > edges.shape[1]:
         return
@@ -218,28 +247,19 @@ def expand(nodes, edges, g, states, path, legal, policy, slot, value):
         return
     uniform = not (total > 0.0 and total < np.inf)
     scale = 1.0 / count if uniform else 1.0 / total
-    e = first
-    best = first
-    for action in range(actions):
-        if legal[slot, action] == LEGAL:
-            edges[g, e].prior = scale * (1.0 if uniform else policy[slot, action])
-            edges[g, e].total = 0.0
-            edges[g, e].visits = 0
-            edges[g, e].child = NO_CHILD
-            edges[g, e].action = action
-            if edges[g, e].prior > edges[g, best].prior:
-                best = e
-            e += 1
-    prior, action = edges[g, best].prior, edges[g, best].action
-    edges[g, best].prior = edges[g, first].prior
-    edges[g, best].action = edges[g, first].action
-    edges[g, first].prior = prior
-    edges[g, first].action = action
+    e = np.int64(first)
+    for action in range(legal.shape[1]):  # the last action, a pass, is legal: nothing is overrun
+        priors[g, e] = scale * (1.0 if uniform else policy[slot, action])
+        actions[g, e] = action
+        e += legal[slot, action] == LEGAL
+    bring_best(priors, actions, g, np.int64(first), e)
     nodes[g, node].num_edges = count
-    states[g].num_edges = first + count
+    states[g].num_edges = e
     depth = states[g].depth
     if depth > 0:
         edges[g, path[g, depth - 1, 1]].child = node
+    else:
+        clear_edges(edges, g, first, e)
 
 
 @kernel
@@ -263,7 +283,7 @@ def copy_root(g, slot, roots, leaves, root_snapshots, leaf_snapshots):
 @kernel
 def descend(
     g, slot, roots, leaves, hashes, root_snapshots, leaf_snapshots, legal, area,
-    nodes, edges, states, path, schedule, bias, counts, banned, params,
+    nodes, edges, priors, actions, states, path, schedule, bias, counts, banned, params,
 ):  # fmt: skip
     """Run one simulation of game g up to its leaf; tell whether that (in `slot`) must be evaluated.
 
@@ -275,21 +295,23 @@ def descend(
     while nodes[g, node].terminal == 0:
         if node == 0:
             if params[0].gumbel_root:
-                edge = choose_root_gumbel(nodes, edges, g, states, schedule, bias, counts, params)
+                edge = choose_root_gumbel(
+                    nodes, edges, priors, actions, g, states, schedule, bias, counts, params
+                )
             else:
-                edge = choose_root_puct(nodes, edges, g, banned, params)
-            counts[g, edges[g, edge].action] += 1
+                edge = choose_root_puct(nodes, edges, priors, actions, g, banned, params)
+            counts[g, actions[g, edge]] += 1
         else:
             if params[0].gumbel_interior:
-                edge = np.int64(choose_gumbel(nodes, edges, g, node, params))
+                edge = np.int64(choose_gumbel(nodes, edges, priors, g, node, params))
             else:
-                edge = np.int64(choose_puct(nodes, edges, g, node, params))
-            if edges[g, edge].visits == 0:
-                promote_edge(nodes, edges, g, node, edge)
+                edge = np.int64(choose_puct(nodes, edges, priors, g, node, params))
+            if edge == nodes[g, node].first + nodes[g, node].num_visited:
+                promote_edge(nodes, edges, priors, actions, g, node, edge)
         path[g, depth, 0] = node
         path[g, depth, 1] = edge
         depth += 1
-        play(leaves[slot], hashes, g, leaf_snapshots, slot, edges[g, edge].action)
+        play(leaves[slot], hashes, g, leaf_snapshots, slot, actions[g, edge])
         child = np.int64(edges[g, edge].child)
         if child == NO_CHILD:
             states[g].depth = depth
@@ -326,12 +348,12 @@ def start_roots(
 
 
 @kernel
-def absorb(owner, pending, legal, policy, value, nodes, edges, states, path):
+def absorb(owner, pending, legal, policy, value, nodes, edges, priors, actions, states, path):
     """Expand and back up the pending leaves of all games with the evaluator's answers."""
     for slot in range(pending):
         g = owner[slot]
         leaf_value = min(max(np.float64(value[slot]), -1.0), 1.0)
-        expand(nodes, edges, g, states, path, legal, policy, slot, leaf_value)
+        expand(nodes, edges, priors, actions, g, states, path, legal, policy, slot, leaf_value)
         back_up(nodes, edges, g, path, states[g].depth, leaf_value)
         if states[g].depth > 0:
             states[g].done += 1
@@ -340,7 +362,7 @@ def absorb(owner, pending, legal, policy, value, nodes, edges, states, path):
 @kernel
 def collect(
     roots, leaves, hashes, root_snapshots, leaf_snapshots, legal, area, owner,
-    nodes, edges, states, path, schedule, bias, counts, banned, params,
+    nodes, edges, priors, actions, states, path, schedule, bias, counts, banned, params,
 ):  # fmt: skip
     """Search each game until it has a leaf to evaluate or is done; return the number of leaves."""
     pending = 0
@@ -348,7 +370,7 @@ def collect(
         while states[g].done < states[g].target:
             if descend(
                 g, pending, roots, leaves, hashes, root_snapshots, leaf_snapshots, legal, area,
-                nodes, edges, states, path, schedule, bias, counts, banned, params,
+                nodes, edges, priors, actions, states, path, schedule, bias, counts, banned, params,
             ):  # fmt: skip
                 owner[pending] = g
                 pending += 1
@@ -357,8 +379,8 @@ def collect(
     return pending
 
 
-@kernel
-def move_root(nodes, edges, g, states, action):
+@kernel(allocates=True)
+def move_root(nodes, edges, priors, actions, g, states, action):
     """Make the child under `action` the root of game g and forget everything else, in place.
 
     Children are born after their parents and edges in the order of their nodes, so each kept node
@@ -368,7 +390,7 @@ def move_root(nodes, edges, g, states, action):
     child = NO_CHILD
     if states[g].num_nodes > 0:
         for e in range(first, first + count):
-            if edges[g, e].action == action:
+            if actions[g, e] == action:
                 child = edges[g, e].child
     total_nodes = states[g].num_nodes
     states[g].num_nodes = 0
@@ -385,28 +407,34 @@ def move_root(nodes, edges, g, states, action):
         moved_to[node] = kept
         nodes[g, kept] = nodes[g, node]
         nodes[g, kept].first = kept_edges
-        for e in range(first, first + count):
-            edges[g, kept_edges] = edges[g, e]
-            if edges[g, e].child != NO_CHILD:
-                moved_to[edges[g, e].child] = 0
-            kept_edges += 1
+        for i in range(nodes[g, node].num_visited):
+            edges[g, kept_edges + i] = edges[g, first + i]
+            if edges[g, first + i].child != NO_CHILD:
+                moved_to[edges[g, first + i].child] = 0
+        for i in range(count):
+            priors[g, kept_edges + i] = priors[g, first + i]
+            actions[g, kept_edges + i] = actions[g, first + i]
+        kept_edges += count
         kept += 1
-    for e in range(kept_edges):
-        if edges[g, e].child != NO_CHILD:
-            edges[g, e].child = moved_to[edges[g, e].child]
+    for node in range(kept):
+        first = nodes[g, node].first
+        for e in range(first, first + nodes[g, node].num_visited):
+            if edges[g, e].child != NO_CHILD:
+                edges[g, e].child = moved_to[edges[g, e].child]
+    clear_edges(edges, g, nodes[g, 0].num_visited, nodes[g, 0].num_edges)
     states[g].num_nodes = kept
     states[g].num_edges = kept_edges
 
 
 @kernel
-def play_roots(roots, hashes, root_snapshots, nodes, edges, states, actions, reuse):
+def play_roots(roots, hashes, root_snapshots, nodes, edges, priors, actions, states, played, reuse):
     """Play one action in each game (negative: none) and keep its subtree if `reuse`."""
     for g in range(len(roots)):
-        if actions[g] < 0:
+        if played[g] < 0:
             continue
-        play(roots[g], hashes, g, root_snapshots, g, actions[g])
+        play(roots[g], hashes, g, root_snapshots, g, played[g])
         if reuse and not is_over(roots[g]):
-            move_root(nodes, edges, g, states, actions[g])
+            move_root(nodes, edges, priors, actions, g, states, played[g])
         else:
             states[g].num_nodes = 0
             states[g].num_edges = 0

@@ -29,7 +29,7 @@ class RolloutEvaluator:
     def evaluate(self, batch: PositionBatch) -> Evaluation:
         count, points = len(batch), batch.size * batch.size
         roots = batch.boards.copy()
-        roots["length"] = 0
+        roots["length"] = roots["fresh_length"] = 0
         scratch = roots.copy()
         hashes = np.zeros((count, 2 * points + 2), np.uint64)
         record_all(roots, hashes, _NO_SNAPSHOTS)

@@ -84,7 +84,9 @@ def ban_settled(roots, banned, alive):
 
 
 @kernel
-def prepare_roots(nodes, edges, states, banned, noise, has_noise, bias, counts, considered):
+def prepare_roots(
+    nodes, edges, priors, actions, states, banned, noise, has_noise, bias, counts, considered
+):
     """Set up Gumbel selection at all roots: bias [G, A] = noise + log prior, -inf where banned."""
     for g in range(len(states)):
         if states[g].target == 0:
@@ -95,10 +97,10 @@ def prepare_roots(nodes, edges, states, banned, noise, has_noise, bias, counts, 
             counts[g, action] = 0
         allowed = 0
         for e in range(first, first + count):
-            action = edges[g, e].action
+            action = actions[g, e]
             if not banned[g, action]:
                 allowed += 1
-                bias[g, action] = np.log(max(edges[g, e].prior, 1e-30))
+                bias[g, action] = np.log(max(priors[g, e], 1e-30))
                 if has_noise:
                     bias[g, action] += noise[g, action]
         states[g].done = 0
@@ -106,7 +108,7 @@ def prepare_roots(nodes, edges, states, banned, noise, has_noise, bias, counts, 
 
 
 @kernel
-def mix_dirichlet(nodes, edges, states, banned, noise, fraction):
+def mix_dirichlet(nodes, edges, priors, actions, states, banned, noise, fraction):
     """Mix Dirichlet noise into the priors of all roots (Silver et al. 2017)."""
     for g in range(len(states)):
         if states[g].target == 0:
@@ -114,18 +116,20 @@ def mix_dirichlet(nodes, edges, states, banned, noise, fraction):
         first, count = nodes[g, 0].first, nodes[g, 0].num_edges
         total = 0.0
         for e in range(first, first + count):
-            if not banned[g, edges[g, e].action]:
-                total += noise[g, edges[g, e].action]
+            if not banned[g, actions[g, e]]:
+                total += noise[g, actions[g, e]]
         if not total > 0.0:
             continue
         for e in range(first, first + count):
-            action = edges[g, e].action
+            action = actions[g, e]
             share = 0.0 if banned[g, action] else noise[g, action] / total
-            edges[g, e].prior = (1.0 - fraction) * edges[g, e].prior + fraction * share
+            priors[g, e] = (1.0 - fraction) * priors[g, e] + fraction * share
 
 
 @kernel
-def conclude_gumbel(nodes, edges, states, banned, bias, counts, params, policy, action, value):
+def conclude_gumbel(
+    nodes, edges, priors, actions, states, banned, bias, counts, params, policy, action, value
+):
     """Write the improved policy [G, A], the chosen action [G] and the value [G] of all roots.
 
     Policy: softmax(log prior + sigma(completed Q)); action: the best of the most visited; value:
@@ -135,29 +139,29 @@ def conclude_gumbel(nodes, edges, states, banned, bias, counts, params, policy, 
         if states[g].target == 0:
             continue
         first, count = nodes[g, 0].first, nodes[g, 0].num_edges
-        mix = mixed_value(nodes, edges, g, 0)
+        mix = mixed_value(nodes, edges, priors, g, 0)
         most_total = most = 0
         for e in range(first, first + count):
             most_total = max(most_total, edges[g, e].visits)
-            most = max(most, counts[g, edges[g, e].action])
+            most = max(most, counts[g, actions[g, e]])
         sigma = 0.5 * (params[0].c_visit + most_total) * params[0].c_scale
         best_score, top = -np.inf, -np.inf
         for e in range(first, first + count):
-            a, n = edges[g, e].action, edges[g, e].visits
+            a, n = actions[g, e], edges[g, e].visits
             if banned[g, a]:
                 continue
             gain = sigma * (edges[g, e].total / n if n > 0 else mix)
-            top = max(top, np.log(max(edges[g, e].prior, 1e-30)) + gain)
+            top = max(top, np.log(max(priors[g, e], 1e-30)) + gain)
             if counts[g, a] == most and bias[g, a] + gain > best_score:
                 best_score = bias[g, a] + gain
                 action[g] = a
         norm = mean = 0.0
         for e in range(first, first + count):
-            a, n = edges[g, e].action, edges[g, e].visits
+            a, n = actions[g, e], edges[g, e].visits
             if banned[g, a]:
                 continue
             q = edges[g, e].total / n if n > 0 else mix
-            weight = np.exp(np.log(max(edges[g, e].prior, 1e-30)) + sigma * q - top)
+            weight = np.exp(np.log(max(priors[g, e], 1e-30)) + sigma * q - top)
             policy[g, a] = weight
             norm += weight
             mean += weight * q
@@ -167,7 +171,7 @@ def conclude_gumbel(nodes, edges, states, banned, bias, counts, params, policy, 
 
 
 @kernel
-def conclude_puct(nodes, edges, states, banned, params, policy, action, value):
+def conclude_puct(nodes, edges, priors, actions, states, banned, params, policy, action, value):
     """Write the visit shares [G, A], the most visited action [G] and the mean value [G].
 
     Ties go to the higher value. Visits that a banned action got below an earlier root do not count.
@@ -182,18 +186,18 @@ def conclude_puct(nodes, edges, states, banned, params, policy, action, value):
         best, most, best_total = first, -1, np.float32(0.0)
         for e in range(first, first + count):
             n, total = edges[g, e].visits, edges[g, e].total
-            if banned[g, edges[g, e].action]:
+            if banned[g, actions[g, e]]:
                 continue
             if n > most or (n == most and total > best_total):
                 best, most, best_total = e, n, total
         base = params[0].c_puct_base
         scale = (params[0].c_puct + np.log((1.0 + visits + base) / base)) * np.sqrt(visits)
         n = np.float64(edges[g, best].visits)
-        bar = edges[g, best].total / max(n, 1.0) + scale * edges[g, best].prior / (1.0 + n)
+        bar = edges[g, best].total / max(n, 1.0) + scale * priors[g, best] / (1.0 + n)
         kept_total = 0.0
         for e in range(first, first + count):
-            n, prior = np.float64(edges[g, e].visits), edges[g, e].prior
-            if banned[g, edges[g, e].action]:
+            n, prior = np.float64(edges[g, e].visits), priors[g, e]
+            if banned[g, actions[g, e]]:
                 continue
             kept = n
             if params[0].forced_playouts > 0.0 and e != best and n > 0.0:
@@ -203,22 +207,22 @@ def conclude_puct(nodes, edges, states, banned, params, policy, action, value):
                 kept = max(min(n, needed), n - forced)
                 if kept <= 1.0:
                     kept = 0.0
-            policy[g, edges[g, e].action] = kept
+            policy[g, actions[g, e]] = kept
             kept_total += kept
         for a in range(policy.shape[1]):
             policy[g, a] /= max(kept_total, 1.0)
-        action[g] = edges[g, best].action
+        action[g] = actions[g, best]
         value[g] = nodes[g, 0].total / visits
 
 
 @kernel
-def read_roots(nodes, edges, states, prior, visits, totals, raw_value):
+def read_roots(nodes, edges, priors, actions, states, prior, visits, totals, raw_value):
     """Copy priors, visits and value sums [G, A] and network values [G] of all roots."""
     for g in range(len(states)):
         if states[g].num_nodes == 0:
             continue
         raw_value[g] = nodes[g, 0].value
         for e in range(nodes[g, 0].first, nodes[g, 0].first + nodes[g, 0].num_edges):
-            prior[g, edges[g, e].action] = edges[g, e].prior
-            visits[g, edges[g, e].action] = edges[g, e].visits
-            totals[g, edges[g, e].action] = edges[g, e].total
+            prior[g, actions[g, e]] = priors[g, e]
+            visits[g, actions[g, e]] = edges[g, e].visits
+            totals[g, actions[g, e]] = edges[g, e].total

@@ -89,7 +89,7 @@ class Search:
         f = self.forest
         self._make_room(int(f.roots["length"].max()) + 1)
         kernels.play_roots(
-            f.roots, f.hashes, f.root_snapshots, f.nodes, f.edges, f.states, actions,
+            f.roots, f.hashes, f.root_snapshots, *f.trees, actions,
             self.config.reuse,
         )  # fmt: skip
 
@@ -131,10 +131,17 @@ class Search:
         silent = np.zeros((1, 1), np.float32)
         if not gumbel and noise is not None:
             root.mix_dirichlet(
-                f.nodes, f.edges, f.states, f.banned, noise, self.config.dirichlet_fraction
+                f.nodes,
+                f.edges,
+                f.priors,
+                f.actions,
+                f.states,
+                f.banned,
+                noise,
+                self.config.dirichlet_fraction,
             )
         root.prepare_roots(
-            f.nodes, f.edges, f.states, f.banned, silent if noise is None else noise,
+            *f.trees, f.banned, silent if noise is None else noise,
             gumbel and noise is not None, f.bias, f.counts, considered,
         )  # fmt: skip
         if not gumbel:
@@ -155,7 +162,7 @@ class Search:
         f = self.forest
         pending: int = kernels.collect(
             f.roots, f.leaves, f.hashes, f.root_snapshots, f.leaf_snapshots, f.legal, self._area,
-            f.owner, f.nodes, f.edges, f.states, f.path, schedule, f.bias, f.counts, f.banned,
+            f.owner, *f.trees, f.path, schedule, f.bias, f.counts, f.banned,
             self._params,
         )  # fmt: skip
         return pending
@@ -169,7 +176,7 @@ class Search:
         answer = self.evaluator.evaluate(batch)
         self.evaluations += pending
         kernels.absorb(
-            f.owner, pending, f.legal, answer.policy, answer.value, f.nodes, f.edges, f.states,
+            f.owner, pending, f.legal, answer.policy, answer.value, *f.trees,
             f.path,
         )  # fmt: skip
 
@@ -186,16 +193,16 @@ class Search:
         )
         if self.config.root == "gumbel":
             root.conclude_gumbel(
-                f.nodes, f.edges, f.states, f.banned, f.bias, f.counts, self._params,
+                *f.trees, f.banned, f.bias, f.counts, self._params,
                 result.policy, result.action, result.value,
             )  # fmt: skip
         else:
             root.conclude_puct(
-                f.nodes, f.edges, f.states, f.banned, self._params, result.policy, result.action,
+                *f.trees, f.banned, self._params, result.policy, result.action,
                 result.value,
             )  # fmt: skip
         root.read_roots(
-            f.nodes, f.edges, f.states, result.prior, result.visits, result.totals,
+            *f.trees, result.prior, result.visits, result.totals,
             result.raw_value,
         )  # fmt: skip
         return result

@@ -4,9 +4,11 @@ Nodes and edges of game g live in `nodes[g]` and `edges[g]`, in the order of the
 the root. A node's edges are contiguous. Below the root they keep the *prefix order*: the visited
 edges first, then the unvisited one with the largest prior, then the rest in any order. All
 unvisited edges of a node share one value, so only the one with the largest prior can be selected,
-and selection reads `num_visited + 1` edges instead of all.
+and selection reads `num_visited + 1` edges instead of all. What is written for an edge at its birth
+(prior, action) stands apart from what only visits fill (`edges`): below the root, `edges` means
+something for the visited ones only.
 
-Memory per node: 28 bytes and 20 per edge: 1.7 kB with 82 edges (9x9), 7.3 kB with 362 (19x19).
+Memory per node: 28 bytes and 18 per edge: 1.5 kB with 82 edges (9x9), 6.5 kB with 362 (19x19).
 A tree without room for a further node goes on searching: the leaf is evaluated and backed up, but
 not kept.
 """
@@ -36,11 +38,9 @@ NODE = np.dtype(
 )
 EDGE = np.dtype(
     [
-        ("prior", "f4"),
         ("total", "f4"),  # sum of values for the player who chooses this edge
         ("visits", "i4"),
         ("child", "i4"),  # node index or NO_CHILD
-        ("action", "i4"),
     ]
 )
 STATE = np.dtype(
@@ -81,12 +81,19 @@ class Forest:
     legal: NDArray[np.uint8]  # [G, A], by slot
     owner: NDArray[np.int32]  # [G]: the game of each slot
     nodes: np.ndarray  # NODE [G, M]
-    edges: np.ndarray  # EDGE [G, E]
+    priors: NDArray[np.float32]  # [G, E]: of edges
+    actions: NDArray[np.int16]  # [G, E]: of edges
+    edges: np.ndarray  # EDGE [G, E]: what searching added to them
     states: np.ndarray  # STATE [G]
     path: NDArray[np.int32]  # [G, M + 1, 2]: (node, edge) from the root to the pending leaf
     bias: NDArray[np.float32]  # [G, A]: Gumbel noise + log prior of root actions; -inf: banned
     counts: NDArray[np.int32]  # [G, A]: visits of root actions in this search
     banned: NDArray[np.uint8]  # [G, A]: root actions that are not to be played
+
+    @property
+    def trees(self) -> tuple[np.ndarray, ...]:
+        """What most kernels take, in their order."""
+        return self.nodes, self.edges, self.priors, self.actions, self.states
 
     @classmethod
     def allocate(
@@ -105,6 +112,8 @@ class Forest:
             legal=np.zeros((games, points + 1), np.uint8),
             owner=np.zeros(games, np.int32),
             nodes=np.zeros((games, max_nodes), NODE),
+            priors=np.zeros((games, max_edges), np.float32),
+            actions=np.zeros((games, max_edges), np.int16),
             edges=np.zeros((games, max_edges), EDGE),
             states=np.zeros(games, STATE),
             path=np.zeros((games, max_nodes + 1, 2), np.int32),

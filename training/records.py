@@ -150,7 +150,7 @@ def _why_targets_refused(game: GameRecord, size: int) -> str | None:
     return None
 
 
-@kernel
+@kernel(allocates=True)
 def _replay(boards, hashes, moves, owner):
     """Play moves on boards[0]; return (all legal and in time, Black's area minus White's)."""
     b = boards[0]

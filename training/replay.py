@@ -255,7 +255,7 @@ def short_term_values(game: GameRecord) -> NDArray[np.float32]:
     return (result * sign).astype(np.float32)
 
 
-@kernel
+@kernel(allocates=True)
 def _build_rows(
     boards, hashes, snapshots, legal, picks, symmetries, tables,
     row_game, row_ply, row_short, row_policy,

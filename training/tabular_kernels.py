@@ -89,7 +89,7 @@ def learn(values, legal, transitions, rate, gamma):
     return total / max(len(transitions), 1)
 
 
-@kernel
+@kernel(allocates=True)
 def mark_lines(following, values, learner, tolerance, marked):
     """Mark uint8 [S] what can arise when `learner` (0 Black, 1 White, 2 both) plays its best moves.
 
