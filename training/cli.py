@@ -179,6 +179,22 @@ def report(
     typer.echo(write_report(run, out))
 
 
+@app.command()
+def bench(
+    part: Annotated[
+        str, typer.Argument(help="rules, search, inference, selfplay, learner or all.")
+    ] = "all",
+    size: Annotated[int, typer.Option(help="Side of the board.", min=2, max=25)] = 9,
+    net: Annotated[str, typer.Option(help="Blocks x channels.")] = "6x64",
+    seconds: Annotated[float, typer.Option(help="Of each measurement.", min=0.0)] = 1.0,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure rules, search, network, self-play and learner beside the limits of this machine."""
+    from training.bench import run_bench
+
+    run_bench(part, size, net, seconds, json)
+
+
 @app.command(hidden=True)
 def demo(
     run: Annotated[Path, typer.Option(help="Run directory.")] = Path("runs/demo"),
