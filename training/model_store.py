@@ -13,7 +13,7 @@ Every file is published atomically. The format of a checkpoint is not known here
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -117,14 +117,14 @@ class ModelStore:
         except (ValueError, TypeError, KeyError) as error:
             raise HonteError(f"{self._champion_path} is damaged: {error}") from None
 
-    def prune(self, keep_last: int, keep_every: int) -> list[int]:
-        """Delete all checkpoints but the last few, each n-th (0: none) and all champions.
+    def prune(self, keep_last: int, keep_every: int, also: Collection[int] = ()) -> list[int]:
+        """Delete all checkpoints but the last few, each n-th (0: none), champions and `also`.
 
         Returns:
             Numbers of the deleted checkpoints.
         """
         numbers, champion = self.numbers(), self.champion()
-        keep = set(numbers[len(numbers) - keep_last :])
+        keep = {*numbers[len(numbers) - keep_last :], *also}
         if keep_every > 0:
             keep.update(number for number in numbers if number % keep_every == 0)
         if champion is not None:

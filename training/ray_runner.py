@@ -122,7 +122,12 @@ class _Crew:
                 ray.cancel(member.call, force=False)
                 member.call = None
         self.trainer.publish()
+        self._end_judgements()
         self._request_verdict()
+        self._end_judgements()
+
+    def _end_judgements(self) -> None:
+        """Wait for all verdicts and ratings that have been asked for."""
         while self._waiting or any(m.call is not None for m in self._members):
             for member in self._members:
                 if member.call is None and self._waiting:
@@ -164,8 +169,9 @@ class _Crew:
         if not busy:
             time.sleep(timeout_s)
             return
-        done, _ = ray.wait(list(busy), num_returns=len(busy), timeout=timeout_s)
-        for call in done:
+        first, rest = ray.wait(list(busy), num_returns=1, timeout=timeout_s)
+        more = ray.wait(rest, num_returns=len(rest), timeout=0)[0] if first and rest else []
+        for call in (*first, *more):
             member = busy[call]
             member.call = None
             try:
@@ -216,6 +222,7 @@ class _Crew:
             self._request_ratings(model)
         elif not any(m.job == "gate" and m.call is not None for m in self._members):
             self._waiting = [job for job in self._waiting if job[0] != "gate"] + [("gate", model)]
+            self.trainer.candidates = {model}
 
     def _request_ratings(self, model: int) -> None:
         if self.trainer.config.loop.rate_games:

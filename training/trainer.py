@@ -50,6 +50,7 @@ class Trainer:
         self.window = ReplayWindow(config.replay, config.rules, features)
         self.learner = Learner(config.network, config.learner, config.seed)
         self.model = 0  # number of the newest published weights
+        self.candidates: set[int] = set()  # models that wait for the gate's verdict
         self.starts = 0
         self.evaluations = 0
         self.rejected = 0
@@ -177,7 +178,8 @@ class Trainer:
             "publish", model=self.model, step=self.learner.steps, games=self.window.games_made
         )
         self.save()
-        self.store.prune(self.config.loop.keep_last, self.config.loop.keep_every)
+        loop = self.config.loop
+        self.store.prune(loop.keep_last, loop.keep_every, self.candidates)
         return self.model
 
     def crown_first(self) -> None:
@@ -186,6 +188,7 @@ class Trainer:
 
     def take_verdict(self, candidate: int, verdict: Verdict, duration_s: float) -> None:
         """Promote the candidate or not; go back to the champion's games after a clear loss."""
+        self.candidates.discard(candidate)
         champion = self.store.champion()
         before = 0 if champion is None else champion.number
         details = {key: value for key, value in asdict(verdict).items() if key != "results"}

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tiny_run
+from run_dirs import chunks, events
 from self_played import same
 from tiny_run import tiny_config
+from training.gatekeeper import Verdict
 from training.local_runner import run
 from training.model_store import ModelStore
-from training.records import GameRecord, load_games
 from training.run_files import open_run
 
 ROOT = Path(__file__).parents[2]
-
-
-def events(run_dir: Path, kind: str) -> list[dict[str, float]]:
-    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
-    return [event for event in map(json.loads, lines) if event["kind"] == kind]
-
-
-def chunks(run_dir: Path) -> dict[int, list[GameRecord]]:
-    """Return the games of each chunk by the number of its first game."""
-    paths = sorted((run_dir / "games").glob("games-*.npz"))
-    return {int(path.stem.removeprefix("games-")): load_games(path) for path in paths}
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +157,34 @@ def test_a_damaged_chunk_is_set_aside(tmp_path: Path) -> None:
         assert trainer.window.rows > 0
     assert not paths[-1].exists()
     assert events(tmp_path, "alarm")
+
+
+def test_a_candidate_is_kept_until_its_verdict(tmp_path: Path) -> None:
+    config = tiny_config(games=60)
+    config = replace(config, loop=replace(config.loop, keep_last=1))
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        trainer.crown_first()
+        candidate = trainer.publish()
+        trainer.candidates.add(candidate)
+        for _ in range(3):
+            trainer.publish()
+        trainer.take_verdict(candidate, verdict(promoted=True), 1.0)
+        champion = trainer.store.champion()
+        assert champion is not None
+        assert champion.number == candidate
+        assert not trainer.candidates
+        assert trainer.store.numbers() == [1, 2, 5]
+
+
+def verdict(promoted: bool) -> Verdict:
+    return Verdict(promoted, False, 2, 0, 0, 1.0, 100.0, "two wins", ((True, 1.0), (False, 0.0)))
+
+
+def test_a_clear_loss_sends_self_play_back_to_the_champion(tmp_path: Path) -> None:
+    with open_run(tiny_config(games=60), tmp_path, None, "", "local", 1) as trainer:
+        trainer.crown_first()
+        candidate = trainer.publish()
+        assert trainer.playing == candidate
+        trainer.take_verdict(candidate, replace(verdict(promoted=False), lost=True), 1.0)
+        assert trainer.playing == 1
+        assert trainer.publish() == trainer.playing == 3
