@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from agents.backend import Backend, BackendOutput, Floats, Precision, Weights
+from agents.backend_memory import choice_key, recall, remember
 from agents.network import NetworkConfig
 from agents.torch_backend import TorchBackend, cpu_has_bf16
 from go_env.batch import PositionBatch
@@ -80,12 +81,22 @@ class Candidate:
 
 
 class CheckedBackend:
-    """The fastest agreeing candidate; each new set of weights is checked against torch fp32."""
+    """The fastest agreeing candidate; each new set of weights is checked against torch fp32.
+
+    `favorite` is the name of the candidate that was the fastest before: it is taken without being
+    timed, if it still agrees.
+    """
 
     def __init__(
-        self, candidates: list[Candidate], reference: TorchBackend, planes: Floats, weights: Weights
+        self,
+        candidates: list[Candidate],
+        reference: TorchBackend,
+        planes: Floats,
+        weights: Weights,
+        favorite: str | None = None,
     ) -> None:
-        self._candidates = candidates
+        self._candidates = sorted(candidates, key=lambda each: each.name != favorite)
+        self._favorite = favorite
         self._reference = reference
         self._planes = planes
         self.report: list[str] = []
@@ -125,6 +136,8 @@ class CheckedBackend:
             self.report.append(f"{candidate.name}: {rate}, {difference}")
             if seconds < fastest:
                 fastest, chosen = seconds, backend
+            if candidate.name == self._favorite:
+                break
         if chosen is None:
             reasons = "; ".join(self.report)
             raise HonteError(f"no inference backend works here; try precision=fp32 ({reasons})")
@@ -145,7 +158,12 @@ def choose_backend(
     features = feature_set(network.features, network.feature_version)
     candidates = find_candidates(network, config)
     reference = TorchBackend(network, weights, "fp32", device=_device(config))
-    return CheckedBackend(candidates, reference, check_planes(features, size), weights)
+    key = choice_key(network, f"{config} {[each.name for each in candidates]}", size)
+    favorite = recall(key)
+    chosen = CheckedBackend(candidates, reference, check_planes(features, size), weights, favorite)
+    if chosen.name != favorite:
+        remember(key, chosen.name)
+    return chosen
 
 
 def find_candidates(network: NetworkConfig, config: InferenceConfig) -> list[Candidate]:
