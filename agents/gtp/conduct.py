@@ -44,14 +44,16 @@ def choose_action(position: Position, decision: Decision, wins_by_passing: bool)
 
 
 def second_choice(position: Position, decision: Decision, legal: np.ndarray) -> int:
-    """Return the most searched sensible move other than a pass, or a pass if there is none."""
+    """Return the most searched sensible move other than a pass, or a pass if there is none.
+
+    Of a player that does not say what else it looked at, any sensible move will do.
+    """
     no_action = pass_action(position.size)
     usable = legal & ~filled_by_owner(position)
     usable[no_action] = False
-    for weights in (decision.visits, decision.policy):
-        if weights is None:
-            continue
-        for action in np.argsort(-weights, kind="stable"):
+    known = [weights for weights in (decision.visits, decision.policy) if weights is not None]
+    for weights in known or [usable]:
+        for action in np.argsort(-weights.astype(np.float64), kind="stable"):
             if weights[action] > 0 and usable[action] and not is_suicide(position, int(action)):
                 return int(action)
     return no_action

@@ -98,6 +98,12 @@ def test_suicide_is_not_played_even_where_it_is_legal():
     assert action == action_from_vertex("D2", 5)
 
 
+def test_players_that_tell_nothing_get_any_sensible_move():
+    at = position(WITH_DEAD_STONE, komi=0)
+    action = choose_action(at, Decision(action_from_vertex("B5", 6)), wins_by_passing=False)
+    assert action == action_from_vertex("B6", 6)
+
+
 def test_own_territory_beside_dead_stones_may_be_played():
     at = position(WITH_DEAD_STONE, komi=0)
     filled = filled_by_owner(at)
