@@ -17,7 +17,7 @@ from go_env.errors import HonteError
 from training.baseline import open_baseline
 from training.baseline_config import BaselineConfig
 from training.baseline_trainer import BaselineTrainer, make_collector
-from training.ray_runner import available_cores, connect
+from training.ray_runner import available_cores, ray_cluster
 
 _MOST_DEATHS = 20
 
@@ -30,14 +30,13 @@ def run(
     name: str = "",
 ) -> None:
     """Train until the budget is spent; the same call goes on where an earlier one stopped."""
-    workers = config.loop.workers or available_cores(address)
-    with open_baseline(config, run_dir, minutes, name, runner="ray", workers=workers) as trainer:
-        connect(address)
-        try:
+    with ray_cluster(address):  # first: it takes seconds that are not the run's
+        workers = config.loop.workers or available_cores()
+        with open_baseline(
+            config, run_dir, minutes, name, runner="ray", workers=workers
+        ) as trainer:
             _rounds(trainer, _Collectors(trainer, workers))
-        finally:
-            ray.shutdown()
-        trainer.finish("the budget is spent")
+            trainer.finish("the budget is spent")
 
 
 def _rounds(trainer: BaselineTrainer, collectors: _Collectors) -> None:

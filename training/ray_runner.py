@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,26 +40,32 @@ def run(
     name: str = "",
 ) -> None:
     """Train until the budget is spent; the same call goes on where an earlier one stopped."""
-    workers = config.loop.workers or available_cores(address)
-    with open_run(config, run_dir, hours, name, runner="ray", workers=workers) as trainer:
-        connect(address)
-        try:
+    with ray_cluster(address):  # first: it takes seconds that are not the run's
+        workers = config.loop.workers or available_cores()
+        with open_run(config, run_dir, hours, name, runner="ray", workers=workers) as trainer:
             crew = _Crew(trainer, workers)
             while trainer.progress < 1.0:
                 crew.turn()
             crew.finish()
-        finally:
-            ray.shutdown()
-        trainer.finish("the budget is spent")
+            trainer.finish("the budget is spent")
 
 
-def available_cores(address: str | None) -> int:
-    """Return the number of workers by default: one a core of this machine."""
-    return max(1, len(os.sched_getaffinity(0)))
+def available_cores() -> int:
+    """Return the number of workers by default: one a core of the machine or cluster."""
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]
 
 
-def connect(address: str | None) -> None:
-    """Join a cluster, or start Ray on this machine."""
+@contextmanager
+def ray_cluster(address: str | None) -> Iterator[None]:
+    """Join a cluster, or start Ray on this machine; leave or stop it at the end."""
+    _connect(address)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str | None) -> None:
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -68,7 +76,7 @@ def connect(address: str | None) -> None:
         else:
             ray.init(
                 object_store_memory=_OBJECT_STORE_BYTES, logging_level=logging.ERROR,
-                num_cpus=max(2, available_cores(None)), **quiet,
+                num_cpus=len(os.sched_getaffinity(0)), **quiet,
             )  # fmt: skip
     except (RayError, ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no answer"
