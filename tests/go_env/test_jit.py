@@ -1,0 +1,187 @@
+"""The compile cache: each of numba's three traps is provoked, and our decorator does not fall in.
+
+Every case runs in fresh processes with its cache in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from go_env import jit
+
+ROOT = Path(__file__).parents[2]
+PLAIN = "import numba\nkernel = numba.njit(cache=True)\n"
+OURS = "from go_env.jit import kernel\n"
+DECORATORS = {"plain numba": PLAIN, "ours": OURS}
+
+
+def launch(script: Path, cache: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    settings = {"NUMBA_CACHE_DIR": str(cache), "HONTE_CACHE_DIR": str(cache), **environment}
+    root = os.pathsep.join([str(script.parent), str(ROOT)])
+    return subprocess.Popen(
+        [sys.executable, str(script), *arguments],
+        env={**os.environ, "PYTHONPATH": root, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def answer(process: subprocess.Popen[str]) -> str:
+    out, error = process.communicate(timeout=240)
+    assert process.returncode == 0, error
+    return out.strip()
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text))
+    return path
+
+
+RACE = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from numba.core.caching import IndexDataCacheFile
+from kernels import double
+
+slow_save = IndexDataCacheFile._save_index
+def save_late(self, overloads):  # widen the gap between reading the index and writing it
+    time.sleep(1.0)
+    slow_save(self, overloads)
+IndexDataCacheFile._save_index = save_late
+
+folder, me, dtype = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+(folder / f"ready-{me}").touch()
+while len(list(folder.glob("ready-*"))) < 2:
+    time.sleep(0.01)
+double(np.ones(3, dtype))
+"""
+CHECK = """
+import numpy as np
+from kernels import double
+
+values = {dtype: double(np.full(3, 1.5).astype(dtype)) for dtype in ("float64", "int64")}
+assert values == {"float64": 9.0, "int64": 6}, values
+print(sum(double.stats.cache_hits.values()))
+"""
+
+
+@pytest.mark.parametrize("decorator", DECORATORS)
+def test_two_processes_compile_two_signatures_at_once(decorator: str, tmp_path: Path) -> None:
+    body = "\n@kernel\ndef double(x):\n    return 2 * x.sum()\n"
+    write(tmp_path / "kernels.py", DECORATORS[decorator] + body)
+    race = write(tmp_path / "race.py", RACE)
+    dtypes = ("float64", "int64")
+    running = [launch(race, tmp_path / "c", str(tmp_path), d, d) for d in dtypes]
+    for process in running:
+        answer(process)
+    hits = int(answer(launch(write(tmp_path / "check.py", CHECK), tmp_path / "c")))
+    assert hits == (2 if decorator == "ours" else 1)  # numba loses one of the two
+
+
+@pytest.mark.parametrize("decorator", DECORATORS)
+def test_a_callee_in_another_file_is_edited(decorator: str, tmp_path: Path) -> None:
+    # A small tree of sources of its own, so that an edit touches nobody else's kernels.
+    for source in ("go_env/__init__.py", *jit._CONSTANTS, "go_env/errors.py"):
+        (tmp_path / source).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / source, tmp_path / source)
+    head = DECORATORS[decorator]
+    write(tmp_path / "go_env/helper.py", head + "@kernel\ndef helper(x):\n    return x + 1\n")
+    write(
+        tmp_path / "go_env/caller.py",
+        head
+        + "from go_env.helper import helper\n@kernel\ndef top(x):\n    return 10 * helper(x)\n",
+    )
+    script = write(tmp_path / "main.py", "from go_env.caller import top\nprint(top(1))\n")
+    assert answer(launch(script, tmp_path / "cache")) == "20"
+    write(tmp_path / "go_env/helper.py", head + "@kernel\ndef helper(x):\n    return x + 100\n")
+    stale = "20"
+    fresh = "1010"
+    expected = fresh if decorator == "ours" else stale
+    assert answer(launch(script, tmp_path / "cache")) == expected
+
+
+OUT_OF_RANGE = """
+import numpy as np
+from kernels import read
+
+try:
+    read(np.zeros(3), 3)
+    print("read on")
+except IndexError:
+    print("stopped")
+"""
+
+
+@pytest.mark.parametrize("decorator", DECORATORS)
+def test_bounds_checking_is_switched_on_after_a_run_without(decorator: str, tmp_path: Path) -> None:
+    body = "\n@kernel\ndef read(x, i):\n    return x[i]\n"
+    write(tmp_path / "kernels.py", DECORATORS[decorator] + body)
+    script = write(tmp_path / "main.py", OUT_OF_RANGE)
+    cache = tmp_path / "cache"
+    assert answer(launch(script, cache, NUMBA_BOUNDSCHECK="0")) == "read on"
+    checked = answer(launch(script, cache, NUMBA_BOUNDSCHECK="1"))
+    assert checked == ("stopped" if decorator == "ours" else "read on")
+    assert answer(launch(script, cache, NUMBA_BOUNDSCHECK="0")) == "read on"
+
+
+def test_warm_processes_compile_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "kernels.py", OURS + "\n@kernel\ndef double(x):\n    return 2 * x.sum()\n")
+    script = write(tmp_path / "check.py", CHECK)
+    assert answer(launch(script, tmp_path / "cache")) == "0"
+    assert answer(launch(script, tmp_path / "cache")) == "2"
+
+
+def test_an_unwritable_cache_is_no_obstacle(tmp_path: Path) -> None:
+    write(tmp_path / "kernels.py", OURS + "\n@kernel\ndef double(x):\n    return 2 * x.sum()\n")
+    script = write(tmp_path / "check.py", CHECK)
+    blocked = write(tmp_path / "blocked", "a file, not a folder")
+    assert answer(launch(script, blocked, TMPDIR=str(tmp_path))) == "0"
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Return our own modules that a file imports at its top."""
+    tree = ast.parse(path.read_text())
+    nodes = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module]
+    return {
+        str(node.module)
+        for node in nodes
+        if node.module and node.module.split(".")[0] in jit._FLOORS
+    }
+
+
+def test_every_value_that_a_kernel_can_freeze_names_the_cache() -> None:
+    # A constant imported from another file is compiled into the kernel: that file must be hashed.
+    sources = jit.kernel_sources()
+    harmless = {  # no names of theirs are used inside kernels
+        "go_env.errors", "go_env.batch", "go_env.symmetry", "mcts.config", "mcts.evaluator",
+        "training.files", "training.settings",
+    }  # fmt: skip
+    kernels = {path for path in sources if b"@kernel" in path.read_bytes()} - {
+        ROOT / "go_env/jit.py"
+    }
+    assert len(kernels) >= 8
+    for path in kernels:
+        for module in imported_modules(path) - harmless:
+            file = ROOT / (module.replace(".", "/") + ".py")
+            assert file in sources or not file.is_file(), f"{path.name} imports {module}"
+
+
+def test_the_name_follows_sources_and_options(tmp_path: Path) -> None:
+    one, other = write(tmp_path / "a.py", "x = 1"), write(tmp_path / "b.py", "x = 2")
+    names = [
+        jit.cache_name([one], "o"), jit.cache_name([other], "o"), jit.cache_name([one], "p"),
+        jit.cache_name([one, other], "o"),
+    ]  # fmt: skip
+    assert len(set(names)) == 4
+    assert jit.cache_name([one], "o") == names[0]
