@@ -200,4 +200,4 @@ def test_a_search_finds_the_same_with_a_cache(root: str) -> None:
     for name in vars(results[0]):
         for other in results[1:]:
             np.testing.assert_allclose(getattr(results[0], name), getattr(other, name), atol=2e-4)
-    assert evaluator.hits >= 200  # type: ignore[union-attr]
+    assert 2 * evaluator.hits >= evaluator.lookups > 300  # type: ignore[union-attr]

@@ -14,6 +14,10 @@ import numpy as np
 import pytest
 
 import tiny_run
+from agents.network import NetworkConfig
+from agents.registry import make_agent
+from go_env.position import Position
+from go_env.rules import Rules
 from run_dirs import chunks, events
 from self_played import same
 from tiny_run import tiny_config
@@ -188,3 +192,30 @@ def test_a_clear_loss_sends_self_play_back_to_the_champion(tmp_path: Path) -> No
         trainer.take_verdict(candidate, replace(verdict(promoted=False), lost=True), 1.0)
         assert trainer.playing == 1
         assert trainer.publish() == trainer.playing == 3
+
+
+def test_a_short_run_beats_random_moves(tmp_path: Path) -> None:
+    config = tiny_config(games=500, size=5, simulations=12, seed=1)
+    config = replace(
+        config,
+        network=NetworkConfig.sized(2, 16, "lean", 1, 15),
+        rules=Rules(5, 0.5),
+        self_play=replace(config.self_play, games=64, first_simulations=12),
+        replay=replace(config.replay, first_rows=4000, start_rows=500, reuse=3.0),
+        learner=replace(config.learner, batch=64, learning_rate=5e-3),
+        loop=replace(config.loop, publish_steps=60, gate_every=100, rate_games=0),
+    )
+    run(config, tmp_path)
+    newest = ModelStore.existing(tmp_path).numbers()[-1]
+    path = tmp_path / "checkpoints" / f"model-{newest:06d}.safetensors"
+    player = make_agent(f"honte:{path}?sims=16&backend=torch", size=5, seed=0)
+    score = 0
+    for seed in range(10):
+        arena_random = make_agent("random", size=5, seed=seed)
+        position = Position.initial(Rules(5, 0.5, move_limit=75))
+        while not position.ended:
+            mine = (position.to_play == 1) == (seed % 2 == 0)
+            mover = player if mine else arena_random
+            position = position.play(mover.choose([position])[0].action)
+        score += position.outcome(1 if seed % 2 == 0 else 2)
+    assert score >= 8  # at least 9 of 10 games

@@ -1,0 +1,152 @@
+"""The searching player: many positions at once, and one game step by step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from agents.mcts_agent import MctsAgent, SearchSession
+from games import random_position, random_positions
+from go_env.errors import HonteError
+from go_env.position import Position
+from go_env.rules import Rules
+from hash_evaluator import HashEvaluator
+from mcts.config import SearchConfig
+from mcts.evaluator import UniformEvaluator
+from mcts.rollout import RolloutEvaluator
+
+CONFIG = SearchConfig(root="puct", dirichlet_fraction=0.0, gumbel_scale=0.0, temperature_moves=0)
+RULES = Rules(5, 0.5)
+START = Position.initial(RULES)
+
+
+def agent(simulations: int = 20, config: SearchConfig = CONFIG) -> MctsAgent:
+    return MctsAgent(HashEvaluator(5), config, simulations)
+
+
+@pytest.mark.parametrize("root", ["puct", "gumbel"])
+def test_each_position_is_answered_as_if_it_were_alone(root: str) -> None:
+    config = replace(CONFIG, root=root)  # type: ignore[arg-type]
+    positions = random_positions(RULES, 70, seed=2)
+    together = agent(config=config).choose(positions)
+    single = agent(config=config)
+    for i in (0, 3, 63, 64, 69):
+        (alone,) = single.choose([positions[i]])
+        assert alone.action == together[i].action
+        assert alone.value == together[i].value
+        np.testing.assert_array_equal(alone.visits, together[i].visits)
+        assert together[i].visits is not None
+        assert together[i].visits.sum() == 20
+        assert positions[i].is_legal(together[i].action)
+
+
+def test_sizes_and_rules_may_be_mixed() -> None:
+    player = MctsAgent(UniformEvaluator(), CONFIG, 60)
+    positions = [
+        Position.initial(Rules(size, komi)) for size, komi in ((5, 0.5), (3, 1.0), (5, 9.0))
+    ]
+    decisions = player.choose(positions)
+    assert [len(d.policy) for d in decisions if d.policy is not None] == [26, 10, 26]
+    won, lost = (
+        Position.initial(Rules(5, -30.0)).play(25),
+        Position.initial(Rules(5, 30.0)).play(25),
+    )
+    values = [d.value for d in player.choose([won, lost])]
+    assert values[0] is not None
+    assert values[1] is not None
+    assert values[0] < 0 < values[1]  # White to move
+
+
+def test_resignation() -> None:
+    lost = Position.initial(Rules(5, 60.0))
+    for bound, expected in ((None, False), (-0.9, True)):
+        player = MctsAgent(RolloutEvaluator(1), CONFIG, 30, resign=bound)
+        assert player.choose([lost])[0].resign is expected
+
+
+def test_temperature_needs_a_generator_and_the_opening() -> None:
+    config = replace(CONFIG, temperature_moves=4, temperature=1.0)
+    start, late = Position.initial(RULES), random_position(RULES, 6, seed=1)
+    drawn = MctsAgent(HashEvaluator(5), config, 30, rng=np.random.default_rng(0))
+    assert len({drawn.choose([start])[0].action for _ in range(25)}) > 2
+    assert len({drawn.choose([late])[0].action for _ in range(5)}) == 1
+    greedy = MctsAgent(HashEvaluator(5), config, 30)
+    assert len({greedy.choose([start])[0].action for _ in range(5)}) == 1
+
+
+def test_at_least_one_simulation() -> None:
+    with pytest.raises(HonteError, match="simulations"):
+        agent(simulations=0)
+
+
+def session() -> SearchSession:
+    found = SearchSession(HashEvaluator(5), CONFIG)
+    found.set_position(START)
+    return found
+
+
+def test_simulations_add_up() -> None:
+    found = session()
+    found.run(10)
+    found.run(15)
+    whole = session()
+    whole.run(25)
+    assert found.root_visits == whole.root_visits
+    one, other = found.best(), whole.best()
+    assert one.action == other.action
+    np.testing.assert_array_equal(one.visits, other.visits)
+
+
+def test_the_tree_follows_the_game() -> None:
+    found = session()
+    position = START
+    found.run(200)
+    best = found.best()
+    assert best.visits is not None
+    kept = int(best.visits[best.action])
+    position = position.play(best.action)
+    found.set_position(position)
+    found.run(10)
+    assert found.root_visits == kept - 1 + 10  # the first of them judged the root itself
+    reply = found.best()
+    position = position.play(reply.action)
+    found.set_position(position.play(int(np.flatnonzero(position.legal())[0])))  # two moves on
+    found.run(5)
+    found.set_position(Position.initial(RULES))  # another game: nothing is kept
+    found.run(5)
+    assert found.root_visits == 5
+
+
+def test_analysis_is_ordered_and_playable() -> None:
+    found = session()
+    found.run(300)
+    analysis = found.analysis()
+    assert analysis.visits == found.root_visits == 300
+    assert [move.order for move in analysis.moves] == list(range(len(analysis.moves)))
+    visits = [move.visits for move in analysis.moves]
+    assert visits == sorted(visits, reverse=True)
+    assert sum(visits) == 300
+    assert analysis.moves[0].action == found.best().action
+    for move in analysis.moves:
+        assert -1 <= move.lcb <= move.value <= 1
+        assert move.pv[0] == move.action
+        position = Position.initial(RULES)
+        for action in move.pv:
+            position = position.play(action)
+    assert max(len(move.pv) for move in analysis.moves) > 2
+    assert float(analysis.policy.sum()) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_position_comes_first() -> None:
+    with pytest.raises(HonteError, match="position"):
+        SearchSession(HashEvaluator(5), CONFIG).run(1)
+
+
+def test_moves_out_of_turn_start_a_new_tree() -> None:
+    found = session()
+    found.run(50)
+    found.set_position(START.play(7).play(8, 1))  # Black twice
+    found.run(5)
+    assert found.root_visits == 5

@@ -1,0 +1,93 @@
+"""Players by text, and the weakest of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agents.random_agent import RandomAgent
+from agents.registry import make_agent, parse_spec
+from games import random_positions
+from go_env.diagram import parse_position
+from go_env.errors import HonteError
+from go_env.position import Position
+from go_env.rules import Rules
+
+
+def test_specs_are_taken_apart() -> None:
+    spec = parse_spec(" honte:runs/a b?sims=200&search=puct ")
+    assert (spec.kind, spec.target) == ("honte", "runs/a b")
+    assert spec.options == {"sims": "200", "search": "puct"}
+    assert parse_spec("random") == parse_spec(" random")
+    command = parse_spec("gtp:gnugo --mode gtp?x=1&y")
+    assert (command.kind, command.target, command.options) == ("gtp", "gnugo --mode gtp?x=1&y", {})
+    assert parse_spec("honte:a%20b?x=%26").options == {"x": "&"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        ("randm", "did you mean 'random'"),
+        ("rollout?sim=9", "did you mean 'sims'"),
+        ("rollout?sims=many", "not a number"),
+        ("rollout?sims=0", "at least 1"),
+        ("rollout?sims", "key=value"),
+        ("rollout?search=alphabeta", "puct or gumbel"),
+        ("honte:/nowhere/at/all", "no such weights"),
+        ("random?sims=3", "unknown option"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(spec: str, complaint: str) -> None:
+    with pytest.raises(HonteError, match=complaint) as error:
+        make_agent(spec, size=5)
+    assert "\n" not in str(error.value)
+
+
+def test_players_keep_their_name_and_seed() -> None:
+    positions = random_positions(Rules(5), 10, seed=1)
+    for spec in ("random", "rollout?sims=8"):
+        one, again, other = (make_agent(spec, size=5, seed=seed) for seed in (1, 1, 2))
+        assert one.name == spec
+        moves = [[d.action for d in player.choose(positions)] for player in (one, again, other)]
+        assert moves[0] == moves[1]
+        assert moves[0] != moves[2]
+
+
+def test_rollouts_beat_random_moves() -> None:
+    players = (make_agent("rollout?sims=60", size=5, seed=3), make_agent("random", size=5, seed=4))
+    wins = 0
+    for game in range(6):
+        position = Position.initial(Rules(5, 0.5, move_limit=80))
+        while not position.ended:
+            mover = players[(position.to_play == 2) ^ (game % 2)]
+            position = position.play(mover.choose([position])[0].action)
+        wins += position.outcome(1 + game % 2) == 1
+    assert wins >= 5
+
+
+def test_random_moves_are_legal_and_leave_the_position_alone() -> None:
+    player = RandomAgent(5)
+    for position in random_positions(Rules(5, 0.5), 60, seed=9):
+        before = position.record.tobytes()
+        (decision,) = player.choose([position])
+        assert position.is_legal(decision.action)
+        assert position.record.tobytes() == before
+
+
+def test_random_moves_fill_no_eye_and_are_otherwise_uniform() -> None:
+    eyes = ". X X . X\nX X X X X\nO O O O O\n. O O O .\nO O . . ."
+    player, seen = RandomAgent(1), np.zeros(26, int)
+    position = parse_position(eyes, Rules(5, 0.5), to_play=1)
+    for _ in range(900):
+        seen[player.choose([position])[0].action] += 1
+    # Black's eyes at A5 and D5 stay open; suicide at A2 is legal here, and so is the rest.
+    assert seen[[0, 3, 25]].sum() == 0
+    tried = np.flatnonzero(seen)
+    assert set(tried) <= set(np.flatnonzero(position.legal()))
+    assert seen[tried].min() > 900 / len(tried) / 2
+
+
+def test_random_passes_when_only_eyes_are_left() -> None:
+    full = ". X . X\nX X X X\nX X X X\nX X X ."
+    (decision,) = RandomAgent(0).choose([parse_position(full, Rules(4, 0.5), to_play=1)])
+    assert decision.action == 16
