@@ -94,9 +94,9 @@ def mctx_search(size: int, games: int = 64, simulations: int = 32) -> Run:
     import jax
     import jax.numpy as jnp
     import mctx
-    import pgx
+    from pgx.go import Go
 
-    env = pgx.go.Go(size=size)
+    env = Go(size=size)
     init, step = jax.vmap(env.init), jax.vmap(env.step)
 
     def recurrent(params, key, action, state):  # type: ignore[no-untyped-def]
@@ -130,9 +130,9 @@ def pgx_steps(size: int, moves: int = 100) -> Run:
     """Random moves in one jitted loop of one game, which is pgx's best case on a CPU."""
     import jax
     import jax.numpy as jnp
-    import pgx
+    from pgx.go import Go
 
-    env = pgx.go.Go(size=size)
+    env = Go(size=size)
 
     def move(carry, _):  # type: ignore[no-untyped-def]
         state, key = carry

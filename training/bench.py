@@ -89,7 +89,8 @@ def _inference(
         yield Figure(
             f"{row.network} {row.backend}, batch {row.batch}", "positions/s",
             Rate(speed, speed, speed, row.positions_per_s),
-            row.ceiling_share, f"of the matrix product; ready in {row.first_run_s:.2f} s",
+            share=row.ceiling_share,
+            note=f"of the matrix product; ready in {row.first_run_s:.2f} s",
         )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def random_playouts(size: int, ko: str, games: int = 64) -> Callable[[], float]:
 
 def replayed_positions(size: int, features: FeatureSet | None) -> Callable[[], float]:
     """Return a run that plays recorded random moves and looks at every position on the way."""
-    games = lockstep_games(size) // 4  # few enough for planes that stay in the cache
+    games = lockstep_games(size) // 2  # few enough for planes that stay in the cache
     history = features.history if features else 0
     moves = size * size * 3 // 4
     rules = Rules(size=size, komi=7.0)

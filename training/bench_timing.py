@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from statistics import median
 
 MIN_REPEATS = 3
@@ -27,6 +27,7 @@ class Figure:
     name: str
     unit: str
     rate: Rate | None = None
+    _: KW_ONLY
     amount: float | None = None
     share: float | None = None  # of the ceiling named in the note
     note: str = ""
@@ -41,7 +42,8 @@ class Section:
 def measure_rate(run: Callable[[], float], seconds: float) -> Rate:
     """Return the rate of `run`, which tells how much work it did; its first call is not counted."""
     run()
-    by_cpu, by_clock = [], []
+    by_cpu: list[float] = []
+    by_clock: list[float] = []
     end = time.perf_counter() + seconds
     while len(by_cpu) < MIN_REPEATS or time.perf_counter() < end:
         clock, cpu = time.perf_counter(), time.process_time()

@@ -69,7 +69,8 @@ def measure_self_play(network: NetworkConfig, size: int, seconds: float) -> Iter
     wall_s = time.perf_counter() - start
     share = backend.spent_s / wall_s
     label = f"{games} games x {_SIMULATIONS} simulations, {backend.name}"
-    yield Figure(f"self-play, {label}", "simulations/s", rate, share, "inside the network call")
+    note = "of the time inside the network call"
+    yield Figure(f"self-play, {label}", "simulations/s", rate, share=share, note=note)
     evaluations = player.search.evaluations - before
     yield Figure("evaluations inside self-play", "positions/s", amount=evaluations / wall_s)
     yield Figure(
