@@ -12,12 +12,13 @@ Letters: B batch, N side, A = N*N + 1, S situations.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from go_env.board import action_of
+from go_env.board import cell_of
 from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.rules import Rules
@@ -68,8 +69,7 @@ def canonical_keys(boards: np.ndarray) -> tuple[NDArray[np.int64], NDArray[np.in
     stones = rows.reshape(len(boards), side, side + 1)[:, :, 1:].reshape(len(boards), points)
     tables = point_tables(side)
     powers = 3 ** np.arange(points, dtype=np.int64)
-    ko_cells = boards["ko"].astype(np.int64)
-    ko_points = np.where(ko_cells > 0, action_of(ko_cells, side), points)
+    ko_points = _ko_points(side)[boards["ko"]]
     images = np.empty((NUM_SYMMETRIES, len(boards)), np.int64)
     for symmetry in range(NUM_SYMMETRIES):
         ko = action_tables(side)[symmetry][ko_points]
@@ -80,3 +80,12 @@ def canonical_keys(boards: np.ndarray) -> tuple[NDArray[np.int64], NDArray[np.in
     above = 3**points * (points + 1)
     keys = images.min(axis=0) + above * (passed + 2 * boards["ply"].astype(np.int64))
     return keys, symmetries
+
+
+@functools.cache
+def _ko_points(side: int) -> NDArray[np.int64]:
+    """Return the point of each cell; N*N for cell 0, which stands for no ko."""
+    points = np.full((side + 1) * (side + 2), side * side, np.int64)
+    for point in range(side * side):
+        points[cell_of(point, side)] = point
+    return points

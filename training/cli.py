@@ -20,7 +20,8 @@ app = typer.Typer(
 )
 
 _PLAYER_HELP = (
-    "honte | honte:RUN_OR_FILE?sims=200 | policy:FILE | rollout?sims=1000 | random | gtp:COMMAND"
+    "honte | honte:RUN_OR_FILE?sims=200 | policy:FILE | q:FILE | pg:FILE | rollout?sims=1000 "
+    "| random | gtp:COMMAND"
 )
 Player = Annotated[
     str | None, typer.Option(metavar="SPEC", help=f"{_PLAYER_HELP}; default: the best at hand.")
