@@ -36,7 +36,9 @@ def test_dqn_takes_the_maximum_of_the_target() -> None:
 
 
 def test_targets_stay_within_what_outcomes_can_be() -> None:
-    far = q_targets(torch.zeros(1), -torch.ones(1), torch.ones(1, 2).bool(), 5 * torch.ones(1, 2), None)
+    far = q_targets(
+        torch.zeros(1), -torch.ones(1), torch.ones(1, 2).bool(), 5 * torch.ones(1, 2), None
+    )
     assert far.tolist() == [-1.0]
 
 
