@@ -75,6 +75,7 @@ class Learner:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self.network.train()
+        statistics = [buffer.clone() for buffer in self.network.buffers()]
         terms = self._losses(batch)
         loss = weighted_sum(terms, self.config.losses)
         self._optimizer.zero_grad(set_to_none=True)
@@ -83,6 +84,9 @@ class Learner:
         if self._is_sound(loss, norm):
             self._optimizer.step()
             self._update_average()
+        else:
+            for buffer, before in zip(self.network.buffers(), statistics, strict=True):
+                buffer.copy_(before)  # running means would stay NaN for good
         self.steps += 1
         self.samples += len(batch.value)
         result = {name: float(term.detach()) for name, term in terms.items()}

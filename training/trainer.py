@@ -22,6 +22,7 @@ from training.alarms import Alarm, AlarmBell
 from training.bradley_terry import Results
 from training.config import RunConfig, provenance
 from training.elo import rate
+from training.files import publish
 from training.gatekeeper import Verdict
 from training.learner import Learner
 from training.metrics import MetricsLog
@@ -140,9 +141,7 @@ class Trainer:
             return
         first = self.window.games_made + 1
         path = self.store.games_dir / f"games-{first:09d}.npz"
-        temporary = path.with_suffix(".part")
-        save_games(temporary, games)
-        temporary.replace(path)
+        publish(path, lambda temporary: save_games(temporary, games))
         self._take(games)
         self._self_play.add(games, self.model)
         self._ring(self._bell.hear_games(games))
@@ -274,8 +273,6 @@ class Trainer:
 
     def _load_window(self, games_made: int, rows_made: int) -> None:
         """Fill the window from the newest chunks; count what came after the saved state."""
-        for part in self.store.games_dir.glob("*.part"):
-            part.unlink()
         chunks: list[list[GameRecord]] = []
         rows = later_games = later_rows = 0
         for path in sorted(self.store.games_dir.glob("games-*.npz"), reverse=True):

@@ -20,17 +20,33 @@ from training.model_store import ModelStore
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
 
 
+def parent_of(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return int(status.split("PPid:")[1].split()[0])
+
+
+def is_ours(pid: int) -> bool:
+    """Tell whether this process started that one: other clusters may run on this machine."""
+    while pid > 1:
+        pid = parent_of(pid)
+        if pid == os.getpid():
+            return True
+    return False
+
+
 def worker_pids() -> list[int]:
-    """Return the processes of workers that are alive."""
+    """Return the processes of our workers that are alive."""
     pids = []
     for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
-                name = (folder / "cmdline").read_bytes().split(b"\0")[0]
-            except OSError:
-                continue
-            if name.startswith(b"ray::Worker"):
-                pids.append(int(folder.name))
+        try:
+            name = (folder / "cmdline").read_bytes() if folder.name.isdigit() else b""
+        except OSError:
+            continue
+        if name.startswith(b"ray::Worker") and is_ours(int(folder.name)):
+            pids.append(int(folder.name))
     return pids
 
 
