@@ -115,6 +115,16 @@ def is_stone(color):
     return np.int64((color ^ (color >> 1)) & 1)
 
 
+@kernel(forceinline=True)
+def chain_slot(b, cell):
+    """Return the head of the chain on a cell, or the cell itself where there is no stone.
+
+    Updates that may be without effect go there: at one common slot they would wait for each other.
+    """
+    head = np.int64(b.head[at(cell)])
+    return head | (cell & ((head - 1) >> 63))
+
+
 @kernel
 def cell_of(action, side):
     """Return the cell of a point."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from go_env.batch import PositionBatch
-from go_env.board import KO_BANNED, at
+from go_env.board import KO_BANNED, at, chain_slot
 from go_env.coords import BLACK, EMPTY, WHITE
 from go_env.errors import HonteError
 from go_env.jit import kernel
@@ -92,7 +92,10 @@ def encode(
     """
     if batch.snapshots.shape[1] < features.history:
         raise HonteError(f"features {features.name!r} need {features.history} snapshots of history")
-    symmetries = np.broadcast_to(np.asarray(symmetry, np.int64) % NUM_SYMMETRIES, len(batch))
+    if isinstance(symmetry, int):
+        symmetries = np.full(len(batch), symmetry % NUM_SYMMETRIES)
+    else:
+        symmetries = np.asarray(symmetry, np.int64) % NUM_SYMMETRIES
     tables = point_tables(batch.size)
     flat = out.reshape(len(out), features.num_planes, -1)
     if features is ZERO:
@@ -105,17 +108,17 @@ def encode(
 def _count_liberties(b, liberties):
     """Write the exact number of liberties of each chain at its head: liberties [cells] int16.
 
-    Without branches, as neighbors cannot be predicted: the head of empty and border cells is 0.
+    Without branches, as neighbors cannot be predicted; what empty and border cells get is unread.
     """
     w = np.int64(b.side) + 1
     for i in range(len(liberties)):
         liberties[i] = 0
     for k in range(b.num_empty):
         cell = np.int64(b.empties[at(k)])
-        h0 = np.int64(b.head[at(cell - w)])
-        h1 = np.int64(b.head[at(cell - 1)])
-        h2 = np.int64(b.head[at(cell + 1)])
-        h3 = np.int64(b.head[at(cell + w)])
+        h0 = chain_slot(b, cell - w)
+        h1 = chain_slot(b, cell - 1)
+        h2 = chain_slot(b, cell + 1)
+        h3 = chain_slot(b, cell + w)
         liberties[at(h0)] += 1
         liberties[at(h1)] += h1 != h0
         liberties[at(h2)] += (h2 != h0) & (h2 != h1)
@@ -165,7 +168,8 @@ def _encode_lean(boards, legal, symmetries, tables, out):
 def encode_zero_one(b, snapshots, row, table, out, i):
     """Write the planes of `ZERO` into out[i] [17, N*N]; table [N*N] is the symmetry."""
     points = np.int64(b.side) * np.int64(b.side)
-    own = b.to_play
+    own = np.int8(b.to_play)
+    enemy = np.int8(3 - b.to_play)
     depth = snapshots.shape[1]
     upright = table[0] == 0 and table[1] == 1
     for t in range(ZERO_HISTORY):
@@ -173,14 +177,15 @@ def encode_zero_one(b, snapshots, row, table, out, i):
             slot = (b.length - 1 - t) % depth
             if upright:
                 for point in range(points):
-                    out[i, 2 * t, point] = snapshots[row, slot, point]
-            else:
+                    out[i, 2 * t, point] = np.float32(snapshots[row, slot, point] == own)
                 for point in range(points):
-                    out[i, 2 * t, at(table[at(point)])] = snapshots[row, slot, point]
+                    out[i, 2 * t + 1, point] = np.float32(snapshots[row, slot, point] == enemy)
+                continue
             for point in range(points):
-                color = out[i, 2 * t, point]
-                out[i, 2 * t, point] = 1.0 if color == own else 0.0
-                out[i, 2 * t + 1, point] = 1.0 if color == 3 - own else 0.0
+                color = snapshots[row, slot, point]
+                turned = at(table[at(point)])
+                out[i, 2 * t, turned] = np.float32(color == own)
+                out[i, 2 * t + 1, turned] = np.float32(color == enemy)
         else:
             for point in range(points):
                 out[i, 2 * t, point] = 0.0
