@@ -96,11 +96,11 @@ def _inference(
 
 def _table(section: Section) -> Table:
     table = Table(title=section.title, title_justify="left", title_style="bold", box=box.SIMPLE)
-    table.add_column("measure", no_wrap=True)
+    table.add_column("measure", overflow="fold")
     for name in ("per core second", "min .. max", "per second"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("unit", no_wrap=True)
-    table.add_column("beside the limit", no_wrap=True)
+    table.add_column("unit")
+    table.add_column("beside the limit", overflow="fold")
     for figure in section.figures:
         numbers = ["", "", ""]
         if figure.rate is not None:

@@ -62,7 +62,8 @@ def measure_self_play(network: NetworkConfig, size: int, seconds: float) -> Iter
     evaluator, backend = _timed_evaluator(network, size, games)
     player = _player(evaluator, size, games, _SIMULATIONS)
     plan = _plan(size, _SIMULATIONS)
-    player.play(2, plan)
+    player.play(size * size // 2, _plan(size, 2))  # games at all stages, as later in a run
+    player.play(1, plan)
     backend.spent_s, backend.positions = 0.0, 0
     before, start = player.search.evaluations, time.perf_counter()
     rate = measure_rate(lambda: _play_round(player, plan), seconds)
