@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from networks import filled_network
 
 from agents import backend_choice, backend_memory
 from agents.backend_choice import InferenceConfig, choose_backend
+from networks import filled_network
 
 CONFIG = InferenceConfig(backend="torch", precision="fp32")
 
