@@ -11,8 +11,8 @@ from agents.baseline_network import ActorCritic
 from agents.policy_agent import PolicyAgent
 from agents.q_agent import encoded
 from go_env.batch import PositionBatch
-from go_env.board import LEGAL
 from go_env.features import FeatureSet, feature_set
+from go_env.layout import LEGAL
 from mcts.evaluator import Evaluation
 
 

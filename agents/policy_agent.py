@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from agents.base import Decision
 from go_env.batch import PositionBatch
-from go_env.board import LEGAL
 from go_env.coords import BLACK, EMPTY, WHITE, pass_action
 from go_env.errors import HonteError
+from go_env.layout import LEGAL
 from go_env.position import Position
 from mcts.evaluator import Evaluator
 

@@ -20,8 +20,8 @@ from agents.policy_agent import PolicyAgent
 from agents.q_table import QTable
 from agents.random_agent import RandomAgent
 from go_env.batch import PositionBatch
-from go_env.board import LEGAL
 from go_env.features import FeatureSet, encode, feature_set
+from go_env.layout import LEGAL
 from go_env.position import Position
 from mcts.evaluator import Evaluation
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from go_env.board import cell_of
 from go_env.errors import HonteError
+from go_env.layout import cell_of
 from go_env.position import Position
 from go_env.rules import Rules
 from go_env.symmetry import NUM_SYMMETRIES, action_tables, point_tables

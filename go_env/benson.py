@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from go_env.board import BORDER, cell_of
 from go_env.coords import BLACK, EMPTY, WHITE
 from go_env.jit import kernel
+from go_env.layout import BORDER, cell_of
 
 
 @kernel(allocates=True)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from go_env import diagram, env_kernels, render
-from go_env.board import NO_ACTION, new_boards
 from go_env.coords import BLACK, WHITE
 from go_env.errors import HonteError, IllegalMove
 from go_env.features import FeatureSet, feature_set
+from go_env.layout import NO_ACTION, new_boards
 from go_env.playout import random_states
 from go_env.position import Position
 from go_env.rules import Rules, fair_komi

@@ -14,21 +14,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from go_env.board import (
-    LEGAL,
-    NO_ACTION,
-    cell_of,
-    classify,
-    clear,
-    fill_area,
-    fill_legal,
-    is_over,
-    play,
-    record_position,
-)
+from go_env.board import classify, fill_area, fill_legal, is_over, play, record_position
 from go_env.coords import BLACK, WHITE
 from go_env.features import encode_lean_one, encode_zero_one
 from go_env.jit import kernel
+from go_env.layout import LEGAL, NO_ACTION, cell_of, clear
 from go_env.playout import next_random, random_action
 
 BOTH = 0  # the agent's color where it plays both sides

@@ -2,7 +2,7 @@
 
 
 class HonteError(ValueError):
-    """Bad input or an impossible request. The command line prints it as one line and exits with 2."""
+    """Bad input or an impossible request: the command line prints one line and exits with 2."""
 
 
 class IllegalMove(HonteError):

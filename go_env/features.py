@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from go_env.batch import PositionBatch
-from go_env.board import KO_BANNED, at, chain_slot
+from go_env.board import chain_slot
 from go_env.coords import BLACK, EMPTY, WHITE
 from go_env.errors import HonteError
 from go_env.jit import kernel
+from go_env.layout import KO_BANNED, at
 from go_env.symmetry import NUM_SYMMETRIES, point_tables
 
 KOMI_SCALE = 10.0  # points of komi per unit of the komi plane

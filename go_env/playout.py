@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from go_env.board import BORDER, LEGAL, action_of, classify, fill_area, is_over, play
+from go_env.board import classify, fill_area, is_over, play
 from go_env.jit import kernel
+from go_env.layout import BORDER, LEGAL, action_of
 
 
 def random_states(rng: np.random.Generator, count: int) -> np.ndarray:

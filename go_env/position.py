@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from go_env import board
+from go_env import board, chains, layout
 from go_env.benson import fill_pass_alive_all
 from go_env.coords import BLACK, EMPTY, WHITE, pass_action, vertex_from_action
 from go_env.errors import HonteError, IllegalMove
@@ -54,17 +54,17 @@ class Position:
         to_play: int = BLACK,
     ) -> Position:
         """Return a position with stones placed on the given points; its history starts here."""
-        record = board.new_boards(1, rules)
+        record = layout.new_boards(1, rules)
         side = rules.size
         for color, actions in ((BLACK, black), (WHITE, white)):
             for action in actions:
                 if not 0 <= action < side * side:
                     raise HonteError(f"setup point {action} is not on a {side}x{side} board")
-                cell = int(board.cell_of(action, side))
+                cell = int(layout.cell_of(action, side))
                 if record["color"][0, cell] != EMPTY:
                     vertex = vertex_from_action(action, side)
                     raise HonteError(f"setup puts two stones on {vertex}")
-                board.put_one(record, cell, color)
+                chains.put_one(record, cell, color)
         if np.count_nonzero(record["taken"]):
             raise HonteError("setup leaves a chain without liberties: remove it or its enemy")
         record["to_play"] = to_play
@@ -136,7 +136,7 @@ class Position:
         """[A] bool: the legal actions of the player to move. A pass is always legal."""
         mask = np.zeros((1, self.size * self.size + 1), np.uint8)
         board.fill_legal_all(self.record, self.history, mask)
-        return np.asarray(mask[0] == board.LEGAL)
+        return np.asarray(mask[0] == layout.LEGAL)
 
     def why_illegal(self, action: int, color: int | None = None) -> str | None:
         """Return the reason why a move is not legal, or None if it is."""
@@ -146,12 +146,12 @@ class Position:
             return None
         color = color or self.to_play
         code = board.classify_action(self.record, 0, self.history, 0, action, color)
-        if code == board.LEGAL:
+        if code == layout.LEGAL:
             return None
         vertex = vertex_from_action(action, self.size)
         if self.board.flat[action] != EMPTY:
             return f"{vertex} is occupied"
-        if code == board.KO_BANNED:
+        if code == layout.KO_BANNED:
             return f"{vertex} is forbidden by the {self.rules.ko} ko rule"
         return f"{vertex} is suicide"
 

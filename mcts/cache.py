@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from go_env.batch import PositionBatch
-from go_env.board import KO_BANNED
 from go_env.features import LAST_MOVES
 from go_env.jit import kernel
+from go_env.layout import KO_BANNED
 from mcts.evaluator import Evaluation, Evaluator
 
 WAYS = 4  # slots that a position may lie in; the one unused for longest is given up

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from go_env.benson import fill_pass_alive
-from go_env.board import cell_of
 from go_env.jit import kernel
+from go_env.layout import cell_of
 from mcts.config import SearchConfig
-from mcts.kernels import mixed_value
+from mcts.selection import mixed_value
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from go_env.board import board_dtype, capacity_for
+from go_env.layout import board_dtype, capacity_for
 from go_env.rules import Rules
 
 NO_CHILD = -1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from go_env import board, playout
+from go_env import board, layout, playout
 from go_env.batch import PositionBatch
 from go_env.features import FEATURE_SETS, FeatureSet, encode
 from go_env.rules import Rules
@@ -100,7 +100,7 @@ def constant_search(size: int, games: int, simulations: int, root: str) -> Calla
     config = SearchConfig(root=root, reuse=False)  # type: ignore[arg-type]
     search = Search(UniformEvaluator(), config, rules, games, simulations + 2)
     forest, rng = search.forest, np.random.default_rng(_SEED)
-    forest.roots[:] = board.new_boards(games, rules)
+    forest.roots[:] = layout.new_boards(games, rules)
     board.start_all(forest.roots, forest.hashes, forest.root_snapshots)
     _random_moves(forest.roots, forest.hashes, forest.root_snapshots, size * size // 5)
 
@@ -132,7 +132,7 @@ def _environment_steps(size: int, games: int) -> Callable[[], float]:
 def _fresh_games(
     rules: Rules, games: int, history: int, length: int
 ) -> tuple[np.ndarray, NDArray[np.uint64], NDArray[np.int8]]:
-    boards = board.new_boards(games, rules)
+    boards = layout.new_boards(games, rules)
     hashes = np.zeros((games, length), np.uint64)
     snapshots = np.zeros((games, history, rules.size * rules.size), np.int8)
     board.start_all(boards, hashes, snapshots)
@@ -147,6 +147,6 @@ def _random_moves(
     legal = np.zeros((len(boards), int(boards["side"][0]) ** 2 + 1), np.uint8)
     for _ in range(moves):
         board.fill_legal_all(boards, hashes, legal)
-        played.append(np.argmax((legal == board.LEGAL) * rng.random(legal.shape), axis=1))
+        played.append(np.argmax((legal == layout.LEGAL) * rng.random(legal.shape), axis=1))
         board.play_all(boards, hashes, snapshots, played[-1])
     return played

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from go_env.benson import fill_pass_alive_all
-from go_env.board import LEGAL, classify, fill_area, is_over, new_boards, play, start_all
-from go_env.board import cell_of as cell_of_point
+from go_env.board import classify, fill_area, is_over, play, start_all
 from go_env.coords import WHITE
 from go_env.errors import HonteError
 from go_env.jit import kernel
+from go_env.layout import LEGAL, new_boards
+from go_env.layout import cell_of as cell_of_point
 from go_env.rules import Rules
 
 PASSES, SETTLED, LIMIT = 0, 1, 2  # why a game ended

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from go_env.board import clear, fill_legal, new_boards, play, record_position
+from go_env.board import fill_legal, play, record_position
 from go_env.coords import BLACK
 from go_env.errors import HonteError
 from go_env.features import ZERO, FeatureSet, encode_lean_one, encode_zero_one
 from go_env.jit import kernel
+from go_env.layout import clear, new_boards
 from go_env.rules import Rules
 from go_env.symmetry import NUM_SYMMETRIES, action_tables
 from training.records import GameRecord

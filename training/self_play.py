@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from go_env import board
+from go_env import board, layout
 from go_env.benson import fill_pass_alive_all
 from go_env.coords import BLACK
 from go_env.errors import HonteError
@@ -80,7 +80,7 @@ class SelfPlay:
         most = max(config.simulations, config.first_simulations)
         nodes = 2 * most + 2 if search.reuse else most + 2
         self.search = Search(evaluator, search, rules, config.games, nodes)
-        self.search.forest.roots[:] = board.new_boards(config.games, rules)
+        self.search.forest.roots[:] = layout.new_boards(config.games, rules)
         self._limit = rules.move_limit or 0
         points, shape = rules.size * rules.size, (config.games, self._limit + 1)
         self._moves = np.zeros(shape, np.int16)
@@ -211,7 +211,7 @@ class SelfPlay:
         """Begin new games, each with its own komi and number of opening moves."""
         forest, config, count = self.search.forest, self.config, len(games)
         fresh = forest.roots[games]
-        board.clear_all(fresh)
+        layout.clear_all(fresh)
         fresh["komi"] = self._draw_komi(count, plan)
         forest.roots[games] = fresh
         kernels.begin_games(

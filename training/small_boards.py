@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.q_table import canonical_keys, check_rules
-from go_env.board import LEGAL, fill_area_all, fill_legal_all, new_boards, play_all, start_all
+from go_env.board import fill_area_all, fill_legal_all, play_all, start_all
 from go_env.coords import BLACK
+from go_env.layout import LEGAL, new_boards
 from go_env.rules import Rules
 from go_env.symmetry import action_tables
 

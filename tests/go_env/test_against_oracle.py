@@ -11,18 +11,8 @@ from pettingzoo.classic.go import go_base
 from sgfmill.boards import Board as SgfmillBoard
 
 from go_env.benson import fill_pass_alive_all
-from go_env.board import (
-    ILLEGAL,
-    KO_BANNED,
-    KO_CODES,
-    LEGAL,
-    classify_action,
-    fill_area_all,
-    fill_legal_all,
-    new_boards,
-    play_all,
-    start_all,
-)
+from go_env.board import classify_action, fill_area_all, fill_legal_all, play_all, start_all
+from go_env.layout import ILLEGAL, KO_BANNED, KO_CODES, LEGAL, new_boards
 from go_env.position import Position
 from go_env.rules import Ko, Rules
 from slow_board import BLACK, WHITE, SlowGame

@@ -11,9 +11,10 @@ Source: Tromp & Farnebäck, Combinatorics of Go (2007), table 1.
 import numpy as np
 import pytest
 
-from go_env.board import EMPTY, cell_of, clear, new_boards, put_stone
-from go_env.coords import BLACK, WHITE
+from go_env.chains import put_stone
+from go_env.coords import BLACK, EMPTY, WHITE
 from go_env.jit import kernel
+from go_env.layout import cell_of, clear, new_boards
 from go_env.rules import Rules
 
 

@@ -8,9 +8,9 @@ import pytest
 from contracts import check_evaluator, copied
 from games import random_positions
 from go_env.batch import PositionBatch
-from go_env.board import KO_BANNED
 from go_env.diagram import parse_position
 from go_env.features import FEATURE_SETS, encode
+from go_env.layout import KO_BANNED
 from go_env.position import Position
 from go_env.rules import Rules
 from hash_evaluator import HashEvaluator
