@@ -105,12 +105,18 @@ def mctx_search(size: int, games: int = 64, simulations: int = 32) -> Run:
         logits = jnp.where(state.legal_action_mask, 0.0, -1e9)
         reward = state.rewards[jnp.arange(games), mover]
         discount = jnp.where(state.terminated, 0.0, -1.0)
-        output = mctx.RecurrentFnOutput(reward, discount, logits, jnp.zeros(games))
+        output = mctx.RecurrentFnOutput(
+            reward=reward, discount=discount, prior_logits=logits, value=jnp.zeros(games)
+        )
         return output, state
 
     @jax.jit
     def search(key, state):  # type: ignore[no-untyped-def]
-        root = mctx.RootFnOutput(jnp.zeros((games, size * size + 1)), jnp.zeros(games), state)
+        root = mctx.RootFnOutput(
+            prior_logits=jnp.zeros((games, size * size + 1)),
+            value=jnp.zeros(games),
+            embedding=state,
+        )
         return mctx.gumbel_muzero_policy(
             None, key, root, recurrent, simulations, invalid_actions=~state.legal_action_mask
         ).action

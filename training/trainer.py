@@ -60,6 +60,7 @@ class Trainer:
         self._scores: dict[int, deque[float]] = {}
         self._matches: list[tuple[str, str, float]] = []  # (Black, White, Black's score)
         self._published_at = 0  # learner steps
+        self._rows_given = 0  # rows of games that a new run began with and that left the window
         self._learning = LearnerMeter()
         self._bell = AlarmBell()
         self._restore()
@@ -78,7 +79,8 @@ class Trainer:
         replay = self.config.replay
         if self.window.rows_made < replay.start_rows:
             return 0
-        wanted = replay.reuse * self.window.rows_made - self.learner.samples
+        rows = self.window.rows_made - self._rows_given
+        wanted = replay.reuse * rows - self.learner.samples
         return max(0, int(wanted // self.config.learner.batch))
 
     @property
@@ -242,6 +244,7 @@ class Trainer:
             "evaluations": self.evaluations,
             "rejected": self.rejected,
             "published_at": self._published_at,
+            "rows_given": self._rows_given,
             "follow_champion": self._follow_champion,
             "games_made": self.window.games_made,
             "rows_made": self.window.rows_made,
@@ -259,12 +262,14 @@ class Trainer:
             self.model, self.starts = state["model"], state["starts"]
             self.evaluations, self.rejected = state["evaluations"], state["rejected"]
             self._published_at = state["published_at"]
+            self._rows_given = state["rows_given"]
             self._follow_champion = state["follow_champion"]
             self._matches = [(black, white, score) for black, white, score in state["matches"]]
             self._rng.bit_generator.state = state["rng"]
             self._load_window(state["games_made"], state["rows_made"])
         else:
             self._load_window(0, 0)
+            self._rows_given = self.window.rows_made - self.window.rows
         self.starts += 1
         if self.model == 0:
             self.publish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -161,6 +162,17 @@ def test_a_damaged_chunk_is_set_aside(tmp_path: Path) -> None:
         assert trainer.window.rows > 0
     assert not paths[-1].exists()
     assert events(tmp_path, "alarm")
+
+
+def test_games_from_elsewhere_pay_for_what_the_window_holds(finished: Path, tmp_path: Path) -> None:
+    """A new run may begin with another's games; it learns from them as often as from its own."""
+    shutil.copytree(finished / "games", tmp_path / "games")
+    config = tiny_config(games=200)
+    config = replace(config, replay=replace(config.replay, first_rows=50, growth=0.01))
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        assert trainer.window.rows < trainer.window.rows_made / 2, "else nothing is shown"
+        wanted = config.replay.reuse * trainer.window.rows / config.learner.batch
+        assert abs(trainer.due_steps - wanted) <= 1
 
 
 def test_a_candidate_is_kept_until_its_verdict(tmp_path: Path) -> None:
