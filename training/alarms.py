@@ -12,7 +12,8 @@ import numpy as np
 from training.records import GameRecord
 
 _GAMES = 200  # that the signs are read from
-_OVERFIT = 0.35  # nats of value loss on the newest games above that on the window
+_OVERFIT = 0.35  # nats of value loss on the newest games above that on the window ..
+_OVERFIT_EVENTS = 20  # .. as a mean of so many events: each is taken on some ten games only
 _LEAST_ENTROPY = 0.02  # nats of the network's policy
 _MOST_DUPLICATES = 0.3  # of the games, move for move
 _MOST_EARLY_ENDINGS = 0.5  # of the games end by passes in the first quarter of the board's points
@@ -38,6 +39,7 @@ class AlarmBell:
     def __init__(self) -> None:
         self._games: dict[int, deque[GameRecord]] = {}
         self._raised: set[str] = set()
+        self._gaps: deque[float] = deque(maxlen=_OVERFIT_EVENTS)
 
     def hear_games(self, games: Sequence[GameRecord]) -> list[Alarm]:
         """Take in finished games; return the alarms that are new."""
@@ -52,7 +54,9 @@ class AlarmBell:
     def hear_learner(self, event: Mapping[str, Any]) -> list[Alarm]:
         """Take in the fields of a `learner` event; return the alarms that are new."""
         signs = []
-        gap = event.get("fresh_value_loss", 0.0) - event["value_loss"]
+        if "fresh_value_loss" in event:
+            self._gaps.append(event["fresh_value_loss"] - event["value_loss"])
+        gap = float(np.mean(self._gaps)) if len(self._gaps) == _OVERFIT_EVENTS else 0.0
         if gap > _OVERFIT:
             text = f"value loss on the newest games is {gap:.2f} above the window's: overfitting"
             signs.append(Alarm("overfit", text, gap, _OVERFIT))
