@@ -224,10 +224,11 @@ def sgfmill_moves(size: int, moves: int = 1_000) -> Run:
 def our_moves(size: int, games: int = 64) -> Run:
     """Moves of random playouts, positional superko and suicide allowed."""
     from go_env import board, playout
+    from go_env.layout import new_boards
     from go_env.rules import Rules
 
     limit = 2 * size * size
-    roots = board.new_boards(games, Rules(size=size, komi=7.0))
+    roots = new_boards(games, Rules(size=size, komi=7.0))
     hashes = np.zeros((games, limit + 2), np.uint64)
     snapshots = np.zeros((games, 0, size * size), np.int8)
     board.start_all(roots, hashes, snapshots)
@@ -241,6 +242,7 @@ def our_moves(size: int, games: int = 64) -> Run:
 def our_rollouts(size: int, games: int = 64, simulations: int = 100) -> Run:
     """Search with one random rollout a simulation."""
     from go_env import board
+    from go_env.layout import new_boards
     from go_env.rules import Rules
     from mcts.config import SearchConfig
     from mcts.rollout import RolloutEvaluator
@@ -249,7 +251,7 @@ def our_rollouts(size: int, games: int = 64, simulations: int = 100) -> Run:
     rules, config = Rules(size=size, komi=7.5), SearchConfig(root="puct", reuse=False)
     search = Search(RolloutEvaluator(1), config, rules, games, simulations + 2)
     forest = search.forest
-    forest.roots[:] = board.new_boards(games, rules)
+    forest.roots[:] = new_boards(games, rules)
     board.start_all(forest.roots, forest.hashes, forest.root_snapshots)
 
     def run() -> float:
