@@ -1,12 +1,15 @@
 """The `kernel` decorator: numba's options in one place, and a compile cache that can be trusted.
 
-numba's own cache has three measured defects that this file takes away:
+numba's own cache has four measured defects that this file takes away:
 
 * two processes that compile different signatures of one function at once may share a data file and
   leave wrong code behind: every save happens under a file lock;
 * a caller is not recompiled when a callee in another file was edited: the cache folder is named by
   a hash of all kernel sources;
-* bounds checking is not part of the key: it is part of the folder's name, as are the versions.
+* bounds checking is not part of the key: it is part of the folder's name, as are the versions;
+* record types are named in compiled symbols by the order in which a process met them, so that code
+  for two board sizes, cached by two processes, can meet in a third under one name, and one of them
+  runs in place of the other: records are named by their content.
 """
 
 from __future__ import annotations
@@ -68,6 +71,15 @@ def _base_folder() -> Path:
 
 _OPTIONS = f"{numba.__version__} {np.__version__} boundscheck={numba_config.BOUNDSCHECK}"
 CACHE_FOLDER = _base_folder() / f"kernels-{cache_name(kernel_sources(), _OPTIONS)}"
+
+
+def _mangling_of_record(record: Any) -> tuple[str, tuple[int]]:
+    """Return what names a record type in compiled symbols: a hash of all its fields."""
+    digest = hashlib.sha256(record.name.encode()).digest()
+    return "Record", (int.from_bytes(digest[:7], "big"),)
+
+
+numba.types.Record.mangling_args = property(_mangling_of_record)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The compile cache: each of numba's three traps is provoked, and our decorator does not fall in.
+"""The compile cache: each of numba's four traps is provoked, and our decorator does not fall in.
 
 Every case runs in fresh processes with its cache in a temporary folder.
 """
@@ -133,6 +133,39 @@ def test_bounds_checking_is_switched_on_after_a_run_without(decorator: str, tmp_
     checked = answer(launch(script, cache, NUMBA_BOUNDSCHECK="1"))
     assert checked == ("stopped" if decorator == "ours" else "read on")
     assert answer(launch(script, cache, NUMBA_BOUNDSCHECK="0")) == "read on"
+
+
+LEGALITY = """
+import sys
+import numpy as np
+from go_env.board import LEGAL, classify_action
+from go_env.position import Position
+from go_env.rules import Rules
+
+wrong = 0
+for size in map(int, sys.argv[1:]):
+    position = Position.initial(Rules(size=size))
+    for action in range(0, 3 * size, 3):
+        mask = position.legal()
+        for other in range(size * size):
+            code = classify_action(
+                position.record, 0, position.history, 0, other, position.to_play
+            )
+            wrong += (code == LEGAL) != mask[other]
+        position = position.play(action)
+print(wrong)
+"""
+
+
+def test_two_record_types_cached_by_two_processes_meet_in_a_third(tmp_path: Path) -> None:
+    """Each process meets its own record type first, so numba alone would name both the same.
+
+    Without `jit._mangling_of_record` the third process counts thousands of wrong answers or dies.
+    """
+    script = write(tmp_path / "legality.py", LEGALITY)
+    cache = tmp_path / "cache"
+    for sizes in (("13",), ("19",), ("13", "19"), ("19", "13")):
+        assert answer(launch(script, cache, *sizes)) == "0", sizes
 
 
 def test_warm_processes_compile_nothing(tmp_path: Path) -> None:
