@@ -150,4 +150,5 @@ class DqnLearner:
         )
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self._device, non_blocking=True)
+        # A copy: what comes through Ray is read-only.
+        return torch.from_numpy(np.array(array)).to(self._device, non_blocking=True)

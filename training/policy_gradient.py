@@ -250,7 +250,8 @@ class PolicyGradientLearner:
         }
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self._device, non_blocking=True)
+        # A copy: what comes through Ray is read-only.
+        return torch.from_numpy(np.array(array)).to(self._device, non_blocking=True)
 
 
 def _fields(plies: Judged) -> list[np.ndarray]:
