@@ -1,14 +1,13 @@
 """The `honte` command. Imports nothing heavy: each command loads what it needs when it runs."""
 
-import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 
 from go_env.errors import HonteError
-from training.match_cli import match, rate
+from training.match_cli import ends_in_good_order, match, rate
 
 app = typer.Typer(
     name="honte",
@@ -55,8 +54,7 @@ def train(
     config = load_config(preset_or_toml, set_ or [])
     name = Path(preset_or_toml).stem
     run_dir = run or Path("runs") / name
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
+    with ends_in_good_order(f"stopped; the same command goes on from {run_dir}"):
         if runner == "ray":
             from training import ray_runner
 
@@ -65,9 +63,6 @@ def train(
             from training import local_runner
 
             local_runner.run(config, run_dir, hours=hours, name=name)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command goes on from {run_dir}", err=True)
-        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -154,8 +149,7 @@ def baseline(
     config = load_baseline(algorithm, preset_or_toml, set_ or [])
     name = f"{algorithm} {Path(preset_or_toml).stem}"
     run_dir = run or Path("runs") / name.replace(" ", "-")
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
+    with ends_in_good_order(f"stopped; the same command goes on from {run_dir}"):
         if runner == "ray":
             from training import ray_baseline
 
@@ -164,9 +158,6 @@ def baseline(
             from training import baseline as local_baseline
 
             local_baseline.run(config, run_dir, minutes=minutes, name=name)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command goes on from {run_dir}", err=True)
-        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -215,11 +206,6 @@ def main() -> None:
     except HonteError as error:
         typer.echo(f"honte: {error}", err=True)
         sys.exit(2)
-
-
-def _interrupt(signum: int, frame: object) -> NoReturn:
-    """Let SIGTERM end a run in the same good order as Ctrl-C."""
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -77,12 +79,8 @@ def match(  # noqa: PLR0913 - every flag of a command is one argument of its fun
         parallel=parallel,
     )
     folder = out or Path("matches") / time.strftime("%Y%m%d-%H%M%S")
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
+    with ends_in_good_order(f"stopped; the same command with --out {folder} goes on"):
         run_match(config, folder, None if as_json else Console())
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; the same command with --out {folder} goes on", err=True)
-        raise typer.Exit(130) from None
     if as_json:
         typer.echo((folder / "standings.json").read_text().rstrip())
     else:
@@ -118,6 +116,16 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+@contextmanager
+def ends_in_good_order(message: str) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end a long command alike: files closed, one line, exit code 130."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(message, err=True)
+        raise typer.Exit(130) from None
+
+
 def _interrupt(signum: int, frame: object) -> NoReturn:
-    """Let SIGTERM end a match in the same good order as Ctrl-C."""
     raise KeyboardInterrupt
