@@ -37,6 +37,7 @@ class SelfPlayConfig:
     decided_value: float = 0.95  # a game is decided when both sides agree beyond this value ..
     decided_moves: int = 4  # .. for so many moves: then it is played out with fast searches
     move_limit: float = 2.2  # per point; the board is then scored as it stands
+    random_views: bool = True  # each evaluation under one of the eight symmetries (AlphaGo Zero)
 
     def __post_init__(self) -> None:
         if self.games < 1 or min(self.simulations, self.first_simulations) < 2:

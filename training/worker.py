@@ -123,7 +123,8 @@ class Worker:
         elif key not in self._evaluators:
             checkpoint = Checkpoint(self._config.network, Rules(size), {}, _tensors(weights))
             inference = replace(self._config.inference, max_batch=max_batch, min_batch=1)
-            symmetry: Symmetry = "random" if role == "play" else "none"
+            varied = role == "play" and self._config.self_play.random_views
+            symmetry: Symmetry = "random" if varied else "none"
             self._evaluators[key] = network_evaluator(
                 checkpoint, size, inference, symmetry, self._rng
             )
