@@ -77,6 +77,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     ),
     "constant_simulations": ("self_play.first_simulations=32", "self_play.simulations=32"),
     "no_tree_reuse": ("search.reuse=false",),
+    "score_utility": ("search.score_weight=0.2",),
     "no_pass_alive_pruning": ("search.prune_pass_alive=false",),
     # games
     "no_small_sizes": (
@@ -86,6 +87,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "no_even_komi": ("self_play.even_komi=0",),
     "no_opening_moves": ("self_play.opening_moves=0",),
     "no_early_ending": ("self_play.settled_ending=0", "self_play.decided_value=2"),
+    "forks": ("self_play.fork_fraction=0.05",),
+    "bootstrap": ("self_play.bootstrap_games=256",),
     # learner
     "no_symmetries": ("replay.symmetries=false", "self_play.random_views=false"),
     "no_average": ("learner.average=0",),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.config import RunConfig
 from training.run_files import open_run
-from training.trainer import Trainer
+from training.trainer import SPENT_BEFORE, Trainer
 from training.worker import Worker
 
 
@@ -25,6 +25,9 @@ def run(
     a machine that has other work.
     """
     with open_run(config, run_dir, hours, name, runner="local", workers=1, clock=clock) as trainer:
+        if trainer.finished:
+            trainer.finish(SPENT_BEFORE)
+            return
         worker = Worker(trainer.config, 0, trainer.starts)
         while trainer.progress < 1.0:
             task = trainer.next_task()

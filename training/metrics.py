@@ -56,6 +56,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "mean_score": "Black minus White minus komi, in points",
         "surprise": "KL divergence of policy target from prior, mean, in nats",
         "rejected": "total of games that were refused, in all",
+        "verdicts": "control games among them: decided early, played in full",
+        "wrong_verdicts": "fraction of them that ended otherwise",
         "policy_lag": "models published since the one that played, mean",
     },
     # Learner steps were made. Losses are means since the event before.
@@ -128,6 +130,8 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     # Something looks wrong; the run goes on.
     "alarm": {"name": "short identifier", "message": "one sentence", "value": "", "limit": ""},
+    # Something that a user may want to know; all is well.
+    "notice": {"message": "one sentence"},
     # One finished game, as a sample.
     "game": {
         "number": "of the game",

@@ -45,11 +45,10 @@ class ReplayConfig:
     reuse: float = 6.0  # training samples per new row; KataGo: 4 to 8
     start_rows: int = 2_000  # rows before the first training step
     symmetries: bool = True  # each row is drawn under one of the board's eight (AlphaGo Zero)
-    chunk_games: int = 256  # games a file
 
     def __post_init__(self) -> None:
-        if min(self.first_rows, self.start_rows, self.chunk_games) < 1 or self.reuse <= 0:
-            raise HonteError("replay rows, chunk_games and reuse must be positive")
+        if min(self.first_rows, self.start_rows) < 1 or self.reuse <= 0:
+            raise HonteError("replay rows and reuse must be positive")
         if not 0 < self.exponent <= 1:
             raise HonteError("replay.exponent must be above 0 and at most 1")
 

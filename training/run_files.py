@@ -17,7 +17,7 @@ from training.config import (
     changed_keys,
     config_hash,
     config_toml,
-    load_config,
+    load_earlier,
     provenance,
 )
 from training.files import publish_text
@@ -47,7 +47,7 @@ def open_run(
         config = replace(config, loop=replace(config.loop, hours=hours, games=0))
     store = ModelStore(Path(run_dir))
     with store:
-        changed, resumed = settle_config(config, store, load_config)
+        changed, resumed = settle_config(config, store, load_earlier)
         log = MetricsLog(
             store.metrics_path, [TensorBoard(store.tensorboard_dir), Progress()], clock
         )
