@@ -4,8 +4,8 @@
 
 Every variant is the preset with a few `--set` values changed. It trains in this process by the
 local runner for so many *processor* seconds (time.process_time), so that other work on the machine
-costs it nothing; then it meets the unchanged preset in pairs of games, all with one search, a third
-of them each at the board's komi, half a point below and half a point above.
+costs it nothing; then it meets the unchanged preset in pairs of games, all with one search, half of
+them at the board's komi and half at half a point less, where nothing is drawn.
 
 The same command goes on where it was stopped. See README.md beside this file.
 """
@@ -46,7 +46,7 @@ from training.openings import sample_openings
 from training.worker import match_search
 
 DEFAULT = "default"
-KOMI_STEPS = (0.0, -0.5, 0.5)  # a pair's komi beside the board's own
+KOMI_STEPS = (0.0, -0.5)  # a pair's komi beside the board's own
 
 # What all trainings have in common: no processor time goes to gates and ratings.
 TRAINING = ("loop.rate_games=0", "loop.gate_every=1000000", "gate.pairs=1", "gate.simulations=1")
@@ -226,7 +226,8 @@ def half_width(
     """Return the 95 % half-width of a variant's mean Elo minus the default's.
 
     Trainings with other seeds differ by more than the error of their games. Their variance is taken
-    to be the same for all variants and pooled; with one seed each, only the games' error is left.
+    to be the same for all variants and pooled; with one seed each, the default's two trainings are
+    all that tells of it, and the interval is as wide as that.
     """
     if name == DEFAULT:
         return 0.0

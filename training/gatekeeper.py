@@ -27,7 +27,9 @@ class GateConfig:
     simulations: int = 48
     pairs: int = 40  # at most; each opening is played with both colors
     opening_moves: int = 2
-    komi_spread: float = 0.0  # points: half of the pairs are played so far above komi, half below
+    # Half of the pairs are played so many points below komi, half above: no draws, but a game then
+    # shows one side's slips only, where at the fair komi it shows both sides'.
+    komi_spread: float = 0.0
     elo0: float = 0.0  # H0: the candidate is at most this much better
     elo1: float = 50.0  # H1: it is at least this much better
     accept_score: float = 0.5  # needed where the test is undecided at the end; KataGo: 0.5
