@@ -250,7 +250,8 @@ _CHARTS = (
     (
         "elo",
         "Strength",
-        "Each dot is a champion, rated against the anchors (dashed) and earlier champions.",
+        "Each dot is a champion, rated against the anchors (dashed) and earlier champions. "
+        "Intervals are relative to the mean of all players.",
         _draw_elo,
     ),
     (

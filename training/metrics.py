@@ -100,7 +100,8 @@ FIELDS: dict[str, dict[str, str]] = {
     # A champion was rated against anchors; the whole table each time.
     "rating": {
         "model": "number of the champion",
-        "table": 'list of {player, elo, low, high, games}: "model 12", ..; 95 % intervals',
+        # The last anchor has 0 Elo; intervals (95 %) are relative to the mean of all players.
+        "table": 'list of {player, elo, low, high, games}: "model 12", ..',
         "games": "of self-play that it learned from, total",
         "evaluations": "of self-play, total",
         "duration_s": "",

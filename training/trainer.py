@@ -351,16 +351,21 @@ class Trainer:
                 self._log.emit("notice", message=f"rated without '{spec}': it is not installed")
 
     def _rating_table(self) -> list[dict[str, Any]]:
-        """Fit all matches so far; the last (strongest) anchor that was met has 0 Elo."""
+        """Fit all matches so far; the last (strongest) anchor that was met has 0 Elo.
+
+        Intervals are relative to the mean of all players: what is uncertain of an anchor that lost
+        all its games moves the whole scale and says nothing about progress.
+        """
         results = Results.of_games(self._matches)
+        ratings = rate(results)
         met = [anchor for anchor in self.config.loop.anchors if anchor in results.players]
-        ratings = rate(results, anchor=met[-1] if met else None)
+        zero = float(ratings.elo[ratings.index(met[-1])]) if met else 0.0
         table = []
         for i, player in enumerate(ratings.players):
-            low, high = ratings.interval(player)
+            low, high = (bound - zero for bound in ratings.interval(player))
             mine = (results.black == i) | (results.white == i)
             games = int(results.games[mine].sum())
-            elo = float(ratings.elo[i])
+            elo = float(ratings.elo[i]) - zero
             table.append({"player": player, "elo": elo, "low": low, "high": high, "games": games})
         return sorted(table, key=lambda row: -row["elo"])
 

@@ -16,7 +16,7 @@ import pytest
 
 import tiny_run
 from agents.checkpoint import load_tensors, save_tensors
-from agents.network import NetworkConfig
+from agents.network import NetworkConfig, new_network
 from agents.registry import make_agent
 from go_env.position import Position
 from go_env.rules import Rules
@@ -324,3 +324,22 @@ def test_anchors_that_are_not_installed_are_left_out(tmp_path: Path) -> None:
     players = {row["player"] for row in events(tmp_path, "rating")[-1]["table"]}
     assert "random" in players
     assert not any("no-such" in player for player in players)
+
+
+def test_the_last_anchor_is_the_zero_of_the_scale(finished: Path) -> None:
+    for event in events(finished, "rating"):
+        rows = {row["player"]: row for row in event["table"]}
+        assert rows["random"]["elo"] == 0
+        assert all(row["low"] < row["elo"] < row["high"] for row in rows.values())
+
+
+@pytest.mark.parametrize(("fault", "games"), [("none", 4), ("crash-always", 2)])
+def test_games_that_an_engine_loses_by_its_conduct_are_not_rated(fault: str, games: int) -> None:
+    engine = f"gtp:{sys.executable} {Path(tiny_run.__file__).with_name('fake_engine.py')} {fault}"
+    config = tiny_config(size=5)
+    config = replace(config, loop=replace(config.loop, anchors=("random", engine), rate_games=2))
+    weights = new_network(config.network, 0).state_dict()
+    arrays = {name: tensor.numpy() for name, tensor in weights.items()}
+    result = Worker(config, 0, 1).rate(arrays, seed=1)
+    assert len(result.games) == games
+    assert bool(result.problems) == (fault != "none")
