@@ -190,6 +190,10 @@ def test_pairings_advance_together():
         (("random",), {}, "at least two players"),
         (("a=random", "a=random"), {}, "two players are called 'a'"),
         (("random", "nonsense"), {}, "nonsense"),
+        (("random", "honte?simz=3"), {"workers": 1}, "did you mean 'sims'"),
+        (("random", "honte:no/such/run"), {}, "no such weights file"),
+        (("random", "random"), {"openings": "no/such/book"}, "no/such/book"),
+        (("random", "random"), {"referee": "gtp:no-such-engine"}, "no-such-engine"),
         (("random", "random"), {"games": 0}, "at least one game"),
         (("random", "random"), {"seconds": 1.0, "clock": "5"}, "exclude each other"),
         (("random", "random", "random"), {"sprt": SprtBounds()}, "two players"),
@@ -201,8 +205,10 @@ def test_pairings_advance_together():
     ],
 )
 def test_impossible_matches_are_one_clear_line(tmp_path, players, options, says):
+    out = tmp_path / "out"
     with pytest.raises(HonteError, match=says):
-        run_match(config(*players, **options), tmp_path)
+        run_match(config(*players, **options), out)
+    assert not out.exists()
 
 
 SCRIPT = """
