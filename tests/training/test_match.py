@@ -145,7 +145,8 @@ def test_engines_run_out_of_time(tmp_path):
 
 
 def test_searching_players_use_their_seconds_per_move(tmp_path):
-    run_match(config("rollout?sims=2", "random", games=1, seconds=0.3, grace_s=1.0), tmp_path)
+    options = {"games": 1, "seconds": 1.0, "grace_s": 9.0, "move_limit": 12}
+    run_match(config("rollout?sims=2", "random", **options), tmp_path)
     (record,) = games_of(tmp_path)
     assert record.reason in ("score", "move limit")
     moves = (len(record.moves.split()) - 2 + 1) // 2
