@@ -24,7 +24,7 @@ class ClockedAgent:
     def __init__(self, agent: MctsAgent, size: int) -> None:
         self.name = agent.name
         self._agent = agent
-        self._session = SearchSession(agent.evaluator, agent.config)
+        self._session = SearchSession(agent.evaluator, agent.config, shelf_bytes=0)
         self._clock = Clock()
         self._system: TimeSystem | None = None
         self._thinker = Thinker()
