@@ -225,8 +225,10 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_kills_at_random_moments_lose_and_repeat_no_game(tmp_path, workers):
+@pytest.mark.parametrize(
+    ("workers", "kills"), [("0", 3), ("2", 3), pytest.param("2", 10, marks=pytest.mark.slow)]
+)
+def test_kills_at_random_moments_lose_and_repeat_no_game(tmp_path, workers, kills):
     """The match is killed again and again; what was finished stays, and no process is left."""
     script = tmp_path / "play.py"
     script.write_text(textwrap.dedent(SCRIPT))
@@ -235,10 +237,10 @@ def test_kills_at_random_moments_lose_and_repeat_no_game(tmp_path, workers):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MATCH_UNDER_TEST": str(out)}
     rng = random.Random(int(workers))
     seen: list[str] = []
-    for kill in range(4):
+    for kill in range(kills + 1):
         process = subprocess.Popen(command, env=environment, start_new_session=True)
-        if kill < 3:
-            wanted = len(seen) + rng.randrange(1, 20)
+        if kill < kills:
+            wanted = len(seen) + rng.randrange(1, 60 // kills)
             while process.poll() is None and len(complete_lines(out)) < wanted:
                 time.sleep(0.002)
             time.sleep(0.02 * rng.random())
