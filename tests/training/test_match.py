@@ -144,6 +144,13 @@ def test_engines_run_out_of_time(tmp_path):
     }
 
 
+def test_setting_up_an_engine_is_not_on_its_clock(tmp_path):
+    """Like an engine that loads its network at `boardsize`, which takes seconds."""
+    players = (f"slow={FAKE} slow-start", "random")
+    run_match(config(*players, games=2, clock="1+1x1", openings="0"), tmp_path)
+    assert "time" not in {record.reason for record in games_of(tmp_path)}
+
+
 def test_searching_players_use_their_seconds_per_move(tmp_path):
     options = {"games": 1, "seconds": 1.0, "grace_s": 9.0, "move_limit": 12}
     run_match(config("rollout?sims=2", "random", **options), tmp_path)
