@@ -44,7 +44,7 @@ class NetworkConfig:
     features: str = "lean"  # name of the feature set that feeds it
     feature_version: int = 1
     planes: int = 15  # C, the length of that feature set
-    pool_every: int = 3  # blocks 2, 5, 8, .. pool globally (KataGo b6: 2 of 6)
+    pool_every: int = 3  # blocks 2, 5, 8, .. pool globally (KataGo b6: 2 of 6); 0: no point does
     head_channels: int = 32  # KataGo b6c96: 32
     value_hidden: int = 64  # KataGo b6c96: 48, b10c128: 64
 
@@ -187,23 +187,26 @@ class PolicyLogits(nn.Module):
 
 
 class PolicyHead(nn.Module):
-    """Point features with a pooled bias and pass features, shared by two policies."""
+    """Point features with a pooled bias (if it `pools`) and pass features, for two policies."""
 
-    def __init__(self, channels: int, head: int) -> None:
+    def __init__(self, channels: int, head: int, pools: bool) -> None:
         super().__init__()
         self.points = nn.Conv2d(channels, head, 1)
         self.pooled = nn.Conv2d(channels, head, 1)
-        self.bias = nn.Linear(3 * head, head)
+        self.bias: nn.Linear | None = nn.Linear(3 * head, head) if pools else None
         self.passing = nn.Linear(3 * head, head)
         for layer in (self.points, self.pooled, self.bias, self.passing):
-            init_relu(layer)
+            if layer is not None:
+                init_relu(layer)
         self.policy = PolicyLogits(head)
         self.soft_policy = PolicyLogits(head)
 
     def features(self, trunk: Tensor) -> tuple[Tensor, Tensor]:
         """Return point features [B, head, N, N] and pass features [B, head]."""
         pooled = global_pool(functional.relu(self.pooled(trunk)))
-        points = self.points(trunk) + self.bias(pooled)[:, :, None, None]
+        points: Tensor = self.points(trunk)
+        if self.bias is not None:
+            points = points + self.bias(pooled)[:, :, None, None]
         return functional.relu(points), functional.relu(self.passing(pooled))
 
 
@@ -242,7 +245,9 @@ class Network(nn.Module):
             for i in range(config.blocks)
         )
         self.norm = TrunkNorm(config.channels)
-        self.policy_head = PolicyHead(config.channels, config.head_channels)
+        self.policy_head = PolicyHead(
+            config.channels, config.head_channels, pools=config.pool_every > 0
+        )
         self.value_head = ValueHead(config.channels, config.head_channels, config.value_hidden)
 
     def trunk(self, planes: Tensor) -> Tensor:

@@ -132,8 +132,9 @@ class _Graph:
     def policy(self, trunk: Node) -> Node:
         pooled = self.pool(ops.relu(self.conv("policy_head.pooled", trunk)))
         points = self.conv("policy_head.points", trunk)
-        points = ops.relu(ops.add(points, self.bias_from("policy_head.bias", pooled)))
-        points = self.conv("policy_head.policy.points", points)
+        if "policy_head.bias.weight" in self._weights:
+            points = ops.add(points, self.bias_from("policy_head.bias", pooled))
+        points = self.conv("policy_head.policy.points", ops.relu(points))
         flat = ops.reshape(points, ops.constant(np.array([0, -1])), True)
         passing = ops.relu(self.linear("policy_head.passing", pooled))
         passing = self.linear("policy_head.policy.passing", passing)

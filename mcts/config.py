@@ -38,6 +38,7 @@ class SearchConfig:
     temperature_moves: int = 8  # AlphaGo Zero: 30 on 19x19
     forced_playouts: float = 0.0  # KataGo: 2, with target pruning; 0: off
     # Both
+    score_weight: float = 0.0  # of the expected score in values; KataGo adds 0.1 to 0.4
     reuse: bool = True  # keep the subtree of the move that was played
     prune_pass_alive: bool = True  # at the root, do not play inside unconditional territory
 
@@ -52,3 +53,5 @@ class SearchConfig:
                 raise HonteError(f"search {name} must be a number from 0")
         if not 0 <= self.dirichlet_fraction <= 1:
             raise HonteError("search dirichlet_fraction must lie between 0 and 1")
+        if not 0 <= self.score_weight < 1:
+            raise HonteError("search score_weight must be from 0 to below 1")

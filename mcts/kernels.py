@@ -14,7 +14,13 @@ from go_env.board import fill_area, fill_legal, is_over, play, record_position
 from go_env.coords import BLACK
 from go_env.jit import kernel
 from go_env.layout import LEGAL
-from mcts.selection import choose_gumbel, choose_puct, choose_root_gumbel, choose_root_puct
+from mcts.selection import (
+    choose_gumbel,
+    choose_puct,
+    choose_root_gumbel,
+    choose_root_puct,
+    with_score,
+)
 from mcts.tree import NO_CHILD
 
 
@@ -129,12 +135,12 @@ def expand(nodes, edges, priors, actions, g, states, path, legal, policy, slot, 
 
 
 @kernel
-def outcome_to_move(b, area):
+def outcome_to_move(b, area, params):
     """Return the exact result of a finished game for the player to move; area [1, N*N] scratch."""
-    score = fill_area(b, area, 0) - b.komi
-    if score == 0.0:
-        return 0.0
-    return 1.0 if (score > 0.0) == (b.to_play == BLACK) else -1.0
+    lead = np.float64(fill_area(b, area, 0) - b.komi)
+    if b.to_play != BLACK:
+        lead = -lead
+    return with_score(np.sign(lead), lead, np.float64(b.side), params[0].score_weight)
 
 
 @kernel
@@ -184,7 +190,7 @@ def descend(
             if not is_over(leaves[slot]):
                 fill_legal(leaves[slot], hashes, g, legal, slot)
                 return True
-            value = outcome_to_move(leaves[slot], area)
+            value = outcome_to_move(leaves[slot], area, params)
             child = add_node(nodes, g, states, value, 1)
             if child >= 0:
                 edges[g, edge].child = child

@@ -14,7 +14,8 @@ from go_env.position import Position
 from go_env.rules import Rules
 from mcts import kernels, root
 from mcts.config import SearchConfig
-from mcts.evaluator import Evaluator
+from mcts.evaluator import Evaluation, Evaluator
+from mcts.selection import mix_scores
 from mcts.tree import PARAMETERS, Forest
 
 _SPARE_POSITIONS = 64  # room in the histories beyond what a search can need at once
@@ -176,9 +177,20 @@ class Search:
         answer = self.evaluator.evaluate(batch)
         self.evaluations += pending
         kernels.absorb(
-            f.owner, pending, f.legal, answer.policy, answer.value, *f.trees,
+            f.owner, pending, f.legal, answer.policy, self._utility(answer), *f.trees,
             f.path,
         )  # fmt: skip
+
+    def _utility(self, answer: Evaluation) -> NDArray[np.float32]:
+        """Return what the search maximizes: the value, with a share of the score if configured."""
+        weight = self.config.score_weight
+        if weight == 0:
+            return answer.value
+        if answer.score is None:
+            raise HonteError("search.score_weight needs an evaluator that tells scores")
+        mixed = np.empty_like(answer.value)
+        mix_scores(answer.value, answer.score, float(self.size), weight, mixed)
+        return mixed
 
     def _conclude(self) -> SearchResult:
         f, shape = self.forest, (self.games, self.actions)

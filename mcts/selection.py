@@ -13,6 +13,23 @@ FORCED = 1e6
 
 
 @kernel(forceinline=True)
+def with_score(value, lead, side, weight):
+    """Return the value (-1 to 1) with a share of the score in it; lead: points, of the same player.
+
+    The score is squashed to -1 .. 1: half of that is a lead of one point a line of the board.
+    Source: Wu 2019, section 3.4 and KataGo's static and dynamic score utility (scales 2 and 0.75).
+    """
+    return (1.0 - weight) * value + weight * 2.0 / np.pi * np.arctan(lead / side)
+
+
+@kernel
+def mix_scores(values, leads, side, weight, mixed):
+    """Write `with_score` of each position; values, leads, mixed: float32 [B]."""
+    for i in range(len(values)):
+        mixed[i] = with_score(values[i], leads[i], side, weight)
+
+
+@kernel(forceinline=True)
 def mixed_value(nodes, edges, priors, g, node):
     """Return v_mix, the value of unvisited edges (Danihelka et al. 2022, equation 33)."""
     first, count = nodes[g, node].first, nodes[g, node].num_edges

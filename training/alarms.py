@@ -20,6 +20,8 @@ _MOST_EARLY_ENDINGS = 0.5  # of the games end by passes in the first quarter of 
 _EVEN = (0.1, 0.9)  # Black's score at the komi that is even today
 _LONG = 2.0  # moves per point, mean
 _GAP = 0.5  # mean |search value - network value|
+_VERDICTS = 100  # control games that the false positives of early ending are read from
+_MOST_WRONG_VERDICTS = 0.05
 _KOMI_RANGE = 1.5  # games within so many points of the median margin count as even
 
 
@@ -38,6 +40,7 @@ class AlarmBell:
 
     def __init__(self) -> None:
         self._games: dict[int, deque[GameRecord]] = {}
+        self._verdicts: dict[int, deque[bool]] = {}
         self._raised: set[str] = set()
         self._gaps: deque[float] = deque(maxlen=_OVERFIT_EVENTS)
 
@@ -45,7 +48,13 @@ class AlarmBell:
         """Take in finished games; return the alarms that are new."""
         for game in games:
             self._games.setdefault(game.size, deque(maxlen=_GAMES)).append(game)
+            if game.verdict:
+                verdicts = self._verdicts.setdefault(game.size, deque(maxlen=_VERDICTS))
+                verdicts.append(game.verdict_is_wrong)
         signs: list[Alarm] = []
+        for size, verdicts in self._verdicts.items():
+            if len(verdicts) == _VERDICTS:
+                signs += _verdict_signs(size, verdicts)
         for size, recent in self._games.items():
             if len(recent) == _GAMES:
                 signs += _game_signs(size, list(recent))
@@ -72,6 +81,17 @@ class AlarmBell:
         others = {name for name in self._raised if not name.startswith(source)}
         self._raised = others | names
         return fresh
+
+
+def _verdict_signs(size: int, are_wrong: Sequence[bool]) -> Iterator[Alarm]:
+    """Yield an alarm if too many decided games were won by the other side or drawn."""
+    wrong = float(np.mean(are_wrong))
+    if wrong > _MOST_WRONG_VERDICTS:
+        text = (
+            f"{wrong:.0%} of the decided games on {size}x{size} ended otherwise when played in "
+            "full: raise self_play.decided_value"
+        )
+        yield Alarm(f"verdicts {size}x{size}", text, wrong, _MOST_WRONG_VERDICTS)
 
 
 def _game_signs(size: int, games: list[GameRecord]) -> Iterator[Alarm]:

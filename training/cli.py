@@ -43,7 +43,12 @@ def train(
         str | None, typer.Option(help="Ray cluster to join; default: this machine.")
     ] = None,
     hours: Annotated[
-        float | None, typer.Option(help="Stop after so many hours of training in all.", min=0.0)
+        float | None,
+        typer.Option(
+            help="Plan the whole run for so many hours, restarts added up. Learning rate, "
+            "simulations and board sizes follow; more hours later go on with a warmer rate.",
+            min=0.0,
+        ),
     ] = None,
 ) -> None:
     """Learn Go from nothing, or go on where the same command stopped."""

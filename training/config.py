@@ -27,7 +27,15 @@ from training.learner import LearnerConfig
 from training.replay import ReplayConfig
 from training.schedule import LoopConfig
 from training.self_play import SelfPlayConfig
-from training.settings import build, merge, nearest, parse_overrides, to_mapping, to_toml
+from training.settings import (
+    build,
+    merge,
+    nearest,
+    parse_overrides,
+    to_mapping,
+    to_toml,
+    without_unknown,
+)
 
 # What a run may not change once it has begun: its games and weights would mean something else.
 FIXED_SECTIONS = ("rules", "network")
@@ -59,6 +67,11 @@ def load_config(preset_or_path: str, overrides: Iterable[str] = ()) -> RunConfig
     """Read a preset (by name) or a TOML file, lay `section.key=value` texts over it, check it."""
     values = merge(read_values(preset_or_path), parse_overrides(overrides))
     return build(RunConfig, with_feature_shape(values))
+
+
+def load_earlier(path: str) -> RunConfig:
+    """Read the configuration that a run began with, perhaps under another version of Honte."""
+    return build(RunConfig, without_unknown(RunConfig, read_values(path)))
 
 
 def preset_names(family: str = "") -> list[str]:

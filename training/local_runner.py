@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from training.config import RunConfig
 from training.run_files import open_run
-from training.trainer import Trainer
+from training.trainer import SPENT_BEFORE, Trainer
 from training.worker import Worker
 
 
-def run(config: RunConfig, run_dir: Path, hours: float | None = None, name: str = "") -> None:
-    """Train until the budget is spent; the same call goes on where an earlier one stopped."""
-    with open_run(config, run_dir, hours, name, runner="local", workers=1) as trainer:
+def run(
+    config: RunConfig,
+    run_dir: Path,
+    hours: float | None = None,
+    name: str = "",
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Train until the budget is spent; the same call goes on where an earlier one stopped.
+
+    `clock` (seconds) counts the budget: `time.process_time` gives equal processor time to runs on
+    a machine that has other work.
+    """
+    with open_run(config, run_dir, hours, name, runner="local", workers=1, clock=clock) as trainer:
+        if trainer.finished:
+            trainer.finish(SPENT_BEFORE)
+            return
         worker = Worker(trainer.config, 0, trainer.starts)
         while trainer.progress < 1.0:
             task = trainer.next_task()

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -56,6 +56,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "mean_score": "Black minus White minus komi, in points",
         "surprise": "KL divergence of policy target from prior, mean, in nats",
         "rejected": "total of games that were refused, in all",
+        "verdicts": "control games among them: decided early, played in full",
+        "wrong_verdicts": "fraction of them that ended otherwise",
         "policy_lag": "models published since the one that played, mean",
     },
     # Learner steps were made. Losses are means since the event before.
@@ -128,6 +130,8 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     # Something looks wrong; the run goes on.
     "alarm": {"name": "short identifier", "message": "one sentence", "value": "", "limit": ""},
+    # Something that a user may want to know; all is well.
+    "notice": {"message": "one sentence"},
     # One finished game, as a sample.
     "game": {
         "number": "of the game",
@@ -155,19 +159,29 @@ class Sink(Protocol):
 
 
 class MetricsLog:
-    """Appends events to a file, one JSON object a line, and passes them on to sinks."""
+    """Appends events to a file, one JSON object a line, and passes them on to sinks.
 
-    def __init__(self, path: Path, sinks: Iterable[Sink] = ()) -> None:
+    `clock` (seconds) is what a run's budget is counted by: the time of day, or the processor time
+    of this process, which does not depend on what else the machine does.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sinks: Iterable[Sink] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._sinks = list(sinks)
         _cut_torn_line(path)
         self._earlier_s = last_elapsed_s(path)
-        self._start_s = time.monotonic()
+        self._clock = clock
+        self._start_s = clock()
         self._file: IO[str] = path.open("a", encoding="utf-8")
 
     @property
     def elapsed_s(self) -> float:
         """Seconds of training so far, those of earlier starts included."""
-        return self._earlier_s + time.monotonic() - self._start_s
+        return self._earlier_s + self._clock() - self._start_s
 
     def emit(self, kind: str, **values: Any) -> None:
         """Record one event; `kind` and the names of `values` are those of `FIELDS`."""

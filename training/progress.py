@@ -50,7 +50,7 @@ class Progress:
 
     def _print_lines(self, event: Event) -> None:
         kind = event["kind"]
-        if kind in ("config", "gate", "rating", "alarm", "done"):
+        if kind in ("config", "gate", "rating", "alarm", "notice", "done"):
             self._console.print(f"{clock(event['elapsed_s'])}  {describe(event)}", soft_wrap=True)
         elif kind in ("selfplay", "learner"):
             now = time.monotonic()
@@ -126,11 +126,14 @@ def describe(event: Event) -> str:
             f"done: {event.get('reason', 'finished')}; {_count(event.get('games'))} games, "
             f"{_count(event.get('step'))} steps, champion: model {event.get('champion')}"
         )
+    if kind == "notice":
+        return str(event.get("message"))
     start = "resumed" if event.get("resumed") else "started"
+    changed = f"; changed: {', '.join(event['changed'])}" if event.get("changed") else ""
     return (
         f"{start} {event.get('name')}: {event.get('size')}x{event.get('size')}, "
         f"komi {event.get('komi')}, network {event.get('network')}, "
-        f"{event.get('simulations')} simulations, {event.get('runner')} runner"
+        f"{event.get('simulations')} simulations, {event.get('runner')} runner{changed}"
     )
 
 

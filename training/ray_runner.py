@@ -25,7 +25,7 @@ from ray.exceptions import RayError
 from go_env.errors import HonteError
 from training.config import RunConfig
 from training.run_files import open_run
-from training.trainer import Trainer
+from training.trainer import SPENT_BEFORE, Trainer
 from training.worker import PlayResult, Worker
 
 _LEARN_STEPS = 8  # learner steps between two looks at the workers
@@ -45,6 +45,9 @@ def run(
     with ray_cluster(address):  # first: it takes seconds that are not the run's
         workers = config.loop.workers or available_cores()
         with open_run(config, run_dir, hours, name, runner="ray", workers=workers) as trainer:
+            if trainer.finished:
+                trainer.finish(SPENT_BEFORE)
+                return
             crew = _Crew(trainer, workers)
             while trainer.progress < 1.0:
                 crew.turn()

@@ -44,10 +44,16 @@ class GameRecord:
     evaluations: int  # positions that the network judged for it
     surprise: float  # mean KL divergence (nats) of the policy targets from the priors
     raw_gap: float  # mean |search value - network value|
+    verdict: int = 0  # control games: who was sure to win first, +1 Black, -1 White; 0: nobody
+
+    @property
+    def verdict_is_wrong(self) -> bool:
+        """Whether a control game ended otherwise than decided; a draw is a wrong verdict too."""
+        return self.verdict != 0 and np.sign(self.score) != self.verdict
 
 
 _SCALARS = ("size", "komi", "score", "ending", "opening", "model", "game_id", "evaluations",
-            "surprise", "raw_gap")  # fmt: skip
+            "surprise", "raw_gap", "verdict")  # fmt: skip
 
 
 def save_games(path: Path, games: Sequence[GameRecord]) -> None:
@@ -82,10 +88,11 @@ def _split(arrays: dict[str, NDArray[np.generic]]) -> list[GameRecord]:
     if int(arrays["format_version"]) != FORMAT_VERSION:
         raise HonteError("it was written by another version of Honte")
     games = []
+    scalars = [name for name in _SCALARS if name in arrays]  # older files lack the newest
     move = target = cell = point = 0
     for i, (length, targets) in enumerate(zip(arrays["lengths"], arrays["targets"], strict=True)):
         points = int(arrays["size"][i]) ** 2
-        values = {name: arrays[name][i].item() for name in _SCALARS}
+        values = {name: arrays[name][i].item() for name in scalars}
         games.append(
             GameRecord(
                 moves=arrays["moves"][move : move + length],  # type: ignore[arg-type]

@@ -44,11 +44,11 @@ class ReplayConfig:
     most_rows: int = 2_000_000  # memory bound
     reuse: float = 6.0  # training samples per new row; KataGo: 4 to 8
     start_rows: int = 2_000  # rows before the first training step
-    chunk_games: int = 256  # games a file
+    symmetries: bool = True  # each row is drawn under one of the board's eight (AlphaGo Zero)
 
     def __post_init__(self) -> None:
-        if min(self.first_rows, self.start_rows, self.chunk_games) < 1 or self.reuse <= 0:
-            raise HonteError("replay rows, chunk_games and reuse must be positive")
+        if min(self.first_rows, self.start_rows) < 1 or self.reuse <= 0:
+            raise HonteError("replay rows and reuse must be positive")
         if not 0 < self.exponent <= 1:
             raise HonteError("replay.exponent must be above 0 and at most 1")
 
@@ -115,7 +115,8 @@ class ReplayWindow:
         size = sizes[int(rng.choice(len(sizes), p=shares / shares.sum()))]
         shelf = self._shelves[size]
         picks = shelf.first_row + rng.integers(shelf.rows, size=count)
-        return self.build(size, picks, rng.integers(NUM_SYMMETRIES, size=count))
+        views = rng.integers(NUM_SYMMETRIES if self.config.symmetries else 1, size=count)
+        return self.build(size, picks, views)
 
     def newest(self, count: int) -> Batch | None:
         """Return the newest `count` rows of the size with most rows, upright; None: too few."""

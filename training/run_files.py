@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from training.config import (
     changed_keys,
     config_hash,
     config_toml,
-    load_config,
+    load_earlier,
     provenance,
 )
 from training.files import publish_text
@@ -35,15 +36,21 @@ def open_run(
     name: str,
     runner: str,
     workers: int,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Trainer]:
-    """Yield the trainer of a run directory, new or gone on with; close everything after."""
+    """Yield the trainer of a run directory, new or gone on with; close everything after.
+
+    `hours` takes the place of the configuration's budget, and `clock` (seconds) counts it.
+    """
     torch.set_num_threads(1)
     if hours is not None:
         config = replace(config, loop=replace(config.loop, hours=hours, games=0))
     store = ModelStore(Path(run_dir))
     with store:
-        changed, resumed = settle_config(config, store, load_config)
-        log = MetricsLog(store.metrics_path, [TensorBoard(store.tensorboard_dir), Progress()])
+        changed, resumed = settle_config(config, store, load_earlier)
+        log = MetricsLog(
+            store.metrics_path, [TensorBoard(store.tensorboard_dir), Progress()], clock
+        )
         try:
             log.emit("config", **_description(config, name, runner, workers, changed, resumed))
             trainer = Trainer(config, store, log)

@@ -16,6 +16,7 @@ from mcts import kernels
 from mcts.config import SearchConfig
 from mcts.evaluator import Evaluator
 from mcts.search import Search, SearchResult
+from training.forks import ForkBook
 from training.records import LIMIT, PASSES, SETTLED, GameRecord
 
 
@@ -36,7 +37,11 @@ class SelfPlayConfig:
     settled_ending: float = 0.75  # fraction of games that end when all points are pass-alive
     decided_value: float = 0.95  # a game is decided when both sides agree beyond this value ..
     decided_moves: int = 4  # .. for so many moves: then it is played out with fast searches
+    decided_control: float = 0.05  # of the games are played in full all the same: the check
     move_limit: float = 2.2  # per point; the board is then scored as it stands
+    fork_fraction: float = 0.0  # of the games begin beside a recent game; KataGo: 0.04
+    bootstrap_games: int = 0  # so many first games are judged by random playouts, not the network
+    random_views: bool = True  # each evaluation under one of the eight symmetries (AlphaGo Zero)
 
     def __post_init__(self) -> None:
         if self.games < 1 or min(self.simulations, self.first_simulations) < 2:
@@ -45,6 +50,8 @@ class SelfPlayConfig:
             raise HonteError("self_play.fast_fraction must be from 0 to below 1")
         if self.fast_fraction and self.fast_simulations < 2:
             raise HonteError("self_play.fast_simulations must be at least 2")
+        if not (0 <= self.decided_control <= 1 and 0 <= self.fork_fraction <= 1):
+            raise HonteError("self_play decided_control and fork_fraction must be from 0 to 1")
 
     def rules(self, rules: Rules, size: int) -> Rules:
         """Return the rules of self-play games on boards of this size."""
@@ -60,6 +67,7 @@ class PlayPlan:
     fair_komi: float
     even_komi: float  # at which today's players win equally often
     model: int  # number of the weights
+    rollouts: bool = False  # random playouts judge instead of the network
 
 
 class SelfPlay:
@@ -81,6 +89,7 @@ class SelfPlay:
         nodes = 2 * most + 2 if search.reuse else most + 2
         self.search = Search(evaluator, search, rules, config.games, nodes)
         self.search.forest.roots[:] = layout.new_boards(config.games, rules)
+        self._forks = ForkBook(rules)
         self._limit = rules.move_limit or 0
         points, shape = rules.size * rules.size, (config.games, self._limit + 1)
         self._moves = np.zeros(shape, np.int16)
@@ -91,6 +100,8 @@ class SelfPlay:
         self._opening = np.zeros(config.games, np.int64)
         self._decided = np.zeros(config.games, np.int64)  # moves that `leader` has been sure to win
         self._leader = np.zeros(config.games)  # +1 Black, -1 White, 0 nobody
+        self._verdict = np.zeros(config.games, np.int64)  # the leader when first decided
+        self._is_control = np.zeros(config.games, np.bool_)
         self._ends_settled = np.zeros(config.games, np.bool_)
         self._evaluations = np.zeros(config.games, np.int64)
         self._surprise = np.zeros(config.games)
@@ -112,7 +123,7 @@ class SelfPlay:
         ply = forest.roots["ply"].astype(np.int64)
         full = bool(self._rng.random() >= config.fast_fraction)
         opening = ply < self._opening
-        light = self._decided >= config.decided_moves
+        light = (self._decided >= config.decided_moves) & ~self._is_control
         simulations = np.full(config.games, plan.simulations, np.int32)
         if not full:
             simulations[:] = config.fast_simulations
@@ -152,10 +163,13 @@ class SelfPlay:
         self._values[games, ply] = result.value
         self._has_policy[games, ply] = has_policy
         self._policies[games, ply] = result.policy
-        sure = np.abs(result.value) >= self.config.decided_value
+        outcome = 1 - self.search.config.score_weight  # the share of values that tells who wins
+        sure = np.abs(result.value) >= self.config.decided_value * outcome
         leader = np.where(sure, np.sign(result.value) * np.where(ply % 2 == 0, 1, -1), 0)
         self._decided = np.where(leader == self._leader, self._decided + 1, 1) * sure
         self._leader = leader
+        first = (self._verdict == 0) & (self._decided >= self.config.decided_moves)
+        self._verdict[first] = leader[first].astype(np.int64)
         ratio = np.log(np.maximum(result.policy, 1e-9) / np.maximum(result.prior, 1e-9))
         self._surprise += np.where(has_policy, np.sum(result.policy * ratio, axis=1), 0.0)
         self._gap += np.abs(result.value - result.raw_value)
@@ -179,6 +193,7 @@ class SelfPlay:
                 owner[i] = np.where(self._alive[game] == BLACK, 1, -1)
                 score[i] = owner[i].sum() - roots["komi"][game]
             records.append(self._make_record(int(game), owner[i], float(score[i]), ending, plan))
+            self._forks.add(records[-1].moves)
         self._restart(over, plan)
         return records
 
@@ -205,6 +220,7 @@ class SelfPlay:
             evaluations=int(self._evaluations[game]),
             surprise=float(self._surprise[game] / max(len(plies), 1)),
             raw_gap=float(self._gap[game] / max(length, 1)),
+            verdict=int(self._verdict[game]) if self._is_control[game] else 0,
         )
 
     def _restart(self, games: NDArray[np.int64], plan: PlayPlan) -> None:
@@ -220,8 +236,21 @@ class SelfPlay:
         mean = config.opening_moves * self._alive.shape[1]
         self._opening[games] = self._rng.exponential(mean, count).astype(np.int64) if mean else 0
         self._ends_settled[games] = self._rng.random(count) < config.settled_ending
-        for array in (self._decided, self._evaluations, self._surprise, self._gap):
+        self._is_control[games] = self._rng.random(count) < config.decided_control
+        for array in (self._decided, self._verdict, self._evaluations, self._surprise, self._gap):
             array[games] = 0
+        for game in games[self._rng.random(count) < config.fork_fraction]:
+            self._fork(int(game))
+
+    def _fork(self, game: int) -> None:
+        """Let a game that has just begun start beside a recent one, if there is one."""
+        position = self._forks.draw(float(self.search.forest.roots["komi"][game]), self._rng)
+        if position is not None:
+            self.search.set_positions([position], first=game)
+            self._moves[game, : position.ply] = [action for _, action in position.moves]
+            self._values[game, : position.ply] = 0
+            self._has_policy[game, : position.ply] = False
+            self._opening[game] = position.ply
 
     def _draw_komi(self, count: int, plan: PlayPlan) -> NDArray[np.float32]:
         config, rng = self.config, self._rng

@@ -38,6 +38,18 @@ def build(cls: type[T], values: Mapping[str, Any], path: str = "") -> T:
         raise HonteError(f"[{path}] {error}" if path else str(error)) from None
 
 
+def without_unknown(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the keys that dataclass `cls` does not have: those of another version."""
+    hints = get_type_hints(cls)
+    return {
+        key: without_unknown(hints[key], value)
+        if is_dataclass(hints[key]) and isinstance(value, Mapping)
+        else value
+        for key, value in values.items()
+        if key in hints
+    }
+
+
 def convert(annotation: Any, value: Any, path: str) -> Any:
     """Check `value` (as TOML knows it) against `annotation` and return it as that type."""
     if is_dataclass(annotation) and isinstance(annotation, type):

@@ -39,6 +39,7 @@ class SelfPlayMeter:
         """Return the fields of a `selfplay` event and start over."""
         games, elapsed_s = self._games, max(time.monotonic() - self._since_s, 1e-9)
         rows = sum(len(game.policy_plies) for game in games)
+        verdicts = [game for game in games if game.verdict]
         result = {
             "games": window.games_made,
             "positions": window.rows_made,
@@ -56,8 +57,11 @@ class SelfPlayMeter:
             "mean_score": float(np.mean([game.score for game in games])),
             "surprise": float(np.mean([game.surprise for game in games])),
             "rejected": rejected,
+            "verdicts": len(verdicts),
             "policy_lag": self._lag / len(games),
         }
+        if verdicts:
+            result["wrong_verdicts"] = float(np.mean([game.verdict_is_wrong for game in verdicts]))
         self._games, self._lag, self._evaluations = [], 0.0, evaluations
         self._since_s = time.monotonic()
         return result

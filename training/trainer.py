@@ -32,11 +32,13 @@ from training.replay import ReplayWindow
 from training.schedule import full_simulations, komi_for
 from training.self_play import PlayPlan
 from training.telemetry import LearnerMeter, SelfPlayMeter
-from training.worker import PlayResult, PlayTask
+from training.worker import PlayResult, PlayTask, RatingResult, is_installed
 
 _KOMI_MEMORY = 300  # games of a size whose results tell the komi that is even today
 _TENSORS = "learner.safetensors"
 _WEIGHTS_IN_MEMORY = 3
+
+SPENT_BEFORE = "its budget was spent before; go on with more: --hours H, or --set loop.games=N"
 
 
 class Trainer:
@@ -53,6 +55,7 @@ class Trainer:
         self.model = 0  # number of the newest published weights
         self.candidates: set[int] = set()  # models that wait for the gate's verdict
         self.starts = 0
+        self.finished = False  # it came to its end, and its budget has not grown since
         self.evaluations = 0
         self.rejected = 0
         self._weights: dict[int, dict[str, NDArray[np.float32]]] = {}
@@ -60,10 +63,11 @@ class Trainer:
         self._scores: dict[int, deque[float]] = {}
         self._matches: list[tuple[str, str, float]] = []  # (Black, White, Black's score)
         self._published_at = 0  # learner steps
-        self._rows_given = 0  # rows of games that a new run began with and that left the window
+        self._rows_given = 0  # rows of games that a new run began with and owes no steps for
         self._learning = LearnerMeter()
         self._bell = AlarmBell()
         self._restore()
+        self._tell_missing_anchors()
         self._self_play = SelfPlayMeter(self.evaluations)
 
     # --- what to do next ------------------------------------------------------------------------
@@ -113,7 +117,9 @@ class Trainer:
         scores = self._scores.get(size)
         even = float(np.median(scores)) if scores else 0.0
         simulations = full_simulations(config.self_play, progress)
-        return PlayTask(size, config.loop.rounds, PlayPlan(simulations, fair, even, self.playing))
+        rollouts = self.window.games_made < config.self_play.bootstrap_games
+        plan = PlayPlan(simulations, fair, even, self.playing, rollouts)
+        return PlayTask(size, config.loop.rounds, plan)
 
     def weights(self, number: int) -> dict[str, NDArray[np.float32]]:
         """Return a published model's weights as arrays; the last few stay in memory."""
@@ -207,12 +213,14 @@ class Trainer:
         )  # fmt: skip
         self.save()
 
-    def take_ratings(
-        self, number: int, games: list[tuple[str, bool, float]], duration_s: float
-    ) -> None:
+    def take_ratings(self, number: int, result: RatingResult, duration_s: float) -> None:
         """Add a champion's games against the anchors and fit all ratings anew."""
         name = f"model {number}"
-        for anchor, black, score in games:
+        for problem in result.problems:
+            self.alarm("anchor", problem)
+        if not result.games:
+            return
+        for anchor, black, score in result.games:
             self._matches.append((*((name, anchor) if black else (anchor, name)), score))
         self._log.emit(
             "rating", model=number, table=self._rating_table(), games=self.window.games_made,
@@ -226,6 +234,8 @@ class Trainer:
 
     def finish(self, reason: str) -> None:
         """Say how the run ended."""
+        self.finished = True
+        self.save()
         champion = self.store.champion()
         self._log.emit(
             "done", reason=reason, games=self.window.games_made, step=self.learner.steps,
@@ -241,6 +251,7 @@ class Trainer:
             "learner": values,
             "model": self.model,
             "starts": self.starts,
+            "finished": self.finished,
             "evaluations": self.evaluations,
             "rejected": self.rejected,
             "published_at": self._published_at,
@@ -262,19 +273,29 @@ class Trainer:
             self.model, self.starts = state["model"], state["starts"]
             self.evaluations, self.rejected = state["evaluations"], state["rejected"]
             self._published_at = state["published_at"]
-            self._rows_given = state["rows_given"]
+            self._rows_given = state.get("rows_given", 0)
             self._follow_champion = state["follow_champion"]
             self._matches = [(black, white, score) for black, white, score in state["matches"]]
             self._rng.bit_generator.state = state["rng"]
             self._load_window(state["games_made"], state["rows_made"])
+            self.finished = state.get("finished", False) and self.progress >= 1.0
         else:
             self._load_window(0, 0)
-            self._rows_given = self.window.rows_made - self.window.rows
+            self._rows_given = self.window.rows_made - self._rows_owed()
         self.starts += 1
         if self.model == 0:
             self.publish()
         else:
             self.save()  # no later start may repeat this one's game numbers and random streams
+
+    def _rows_owed(self) -> int:
+        """Rows that a new run pays for of the games it begins with.
+
+        Not more than self-play may be ahead of the learner: else it would wait for minutes.
+        """
+        config = self.config
+        most = config.loop.most_due_steps * config.learner.batch / config.replay.reuse
+        return min(self.window.rows, int(most))
 
     def _load_window(self, games_made: int, rows_made: int) -> None:
         """Fill the window from the newest chunks; count what came after the saved state."""
@@ -323,10 +344,17 @@ class Trainer:
             "hours": 0.0 if self.config.loop.games else round(self._log.elapsed_s / 3600, 4),
         }
 
+    def _tell_missing_anchors(self) -> None:
+        loop = self.config.loop
+        for spec in loop.anchors if loop.rate_games else ():
+            if not is_installed(spec):
+                self._log.emit("notice", message=f"rated without '{spec}': it is not installed")
+
     def _rating_table(self) -> list[dict[str, Any]]:
+        """Fit all matches so far; the last (strongest) anchor that was met has 0 Elo."""
         results = Results.of_games(self._matches)
-        anchor = self.config.loop.anchors[0]
-        ratings = rate(results, anchor=anchor if anchor in results.players else None)
+        met = [anchor for anchor in self.config.loop.anchors if anchor in results.players]
+        ratings = rate(results, anchor=met[-1] if met else None)
         table = []
         for i, player in enumerate(ratings.players):
             low, high = ratings.interval(player)

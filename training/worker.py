@@ -5,8 +5,10 @@ Runners make workers in this process or as Ray actors; a worker knows neither.
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,9 +18,11 @@ from agents.base import Agent
 from agents.checkpoint import Checkpoint
 from agents.inference import NetworkEvaluator, Symmetry, network_evaluator
 from agents.mcts_agent import MctsAgent
-from agents.registry import make_agent
+from agents.registry import make_agent, parse_spec
+from go_env.errors import HonteError
 from go_env.rules import Rules
 from mcts.config import SearchConfig
+from mcts.rollout import RolloutEvaluator
 from training.arena import Arena, ArenaSettings
 from training.config import RunConfig
 from training.gatekeeper import Gatekeeper, Verdict
@@ -48,6 +52,14 @@ class PlayResult:
     evaluations: int
 
 
+@dataclass(frozen=True)
+class RatingResult:
+    """A champion's games against the anchors."""
+
+    games: list[tuple[str, bool, float]] = field(default_factory=list)  # see `Worker.rate`
+    problems: list[str] = field(default_factory=list)  # why games or anchors were left out
+
+
 class Worker:
     """Holds games in progress and evaluators; everything else comes with the call."""
 
@@ -61,6 +73,7 @@ class Worker:
         self._players: dict[int, SelfPlay] = {}
         self._evaluators: dict[tuple[str, int], NetworkEvaluator] = {}
         self._loaded: dict[tuple[str, int], int] = {}
+        self._playouts = RolloutEvaluator(seed=self._first_id + config.seed)
 
     def play(self, task: PlayTask, weights: Weights) -> PlayResult:
         """Go on with the games of one size."""
@@ -74,6 +87,7 @@ class Worker:
                 rules, self._config.self_play, self._config.search, evaluator, self._rng, first_id
             )
             self._players[task.size] = player
+        player.search.evaluator = self._playouts if task.plan.rollouts else evaluator
         before = player.search.evaluations
         records = player.play(task.rounds, task.plan)
         return PlayResult(records, player.search.evaluations - before)
@@ -87,25 +101,40 @@ class Worker:
         ]
         return Gatekeeper(gate).judge(players[0], players[1], self._config.rules, seed)
 
-    def rate(self, weights: Weights, seed: int) -> list[tuple[str, bool, float]]:
-        """Play the champion against each anchor: (anchor, champion was Black, Black's score)."""
+    def rate(self, weights: Weights, seed: int) -> RatingResult:
+        """Play the champion against each anchor: (anchor, champion was Black, Black's score).
+
+        Anchors that are not installed are left out. So are games that an engine lost by its
+        conduct (it died, or played an illegal move): they say nothing about strength.
+        """
+        champion = self._agent("candidate", weights, self._config.loop.rate_simulations)
+        result = RatingResult()
+        for spec in self._config.loop.anchors:
+            if is_installed(spec):
+                self._meet(champion, spec, seed, result)
+        return result
+
+    def _meet(self, champion: Agent, spec: str, seed: int, result: RatingResult) -> None:
+        """Add the games against one anchor."""
         loop, rules = self._config.loop, self._config.rules
-        champion = self._agent("candidate", weights, loop.rate_simulations)
-        results = []
-        for spec in loop.anchors:
+        is_engine = spec.startswith("gtp:")
+        pairs = (loop.rate_games + 1) // 2
+        openings = sample_openings(rules, self._config.gate.opening_moves, pairs, seed)
+        suicide = rules.suicide and not is_engine  # most engines refuse it
+        rules = replace(rules, move_limit=3 * rules.size**2, suicide=suicide)
+        try:
             anchor = make_agent(spec, size=rules.size, seed=seed)
-            pairs = (loop.rate_games + 1) // 2
-            openings = sample_openings(rules, self._config.gate.opening_moves, pairs, seed)
-            arena = Arena(
-                (champion, anchor),
-                replace(rules, move_limit=3 * rules.size**2),
-                ArenaSettings(parallel=1 if spec.startswith("gtp:") else 2 * pairs),
-            )
-            for pair in arena.pairs(openings):
-                for game in pair.games:
-                    results.append((spec, game.fixture.leg == 0, game.black_score))
-            anchor.close()
-        return results
+        except HonteError as error:
+            result.problems.append(f"rated without '{spec}': {error}")
+            return
+        settings = ArenaSettings(parallel=1 if is_engine else 2 * pairs)
+        for pair in Arena((champion, anchor), rules, settings).pairs(openings):
+            for game in pair.games:
+                if game.reason in ("forfeit", "illegal move"):
+                    result.problems.append(f"no game against '{spec}': {game.note}")
+                else:
+                    result.games.append((spec, game.fixture.leg == 0, game.black_score))
+        anchor.close()
 
     def _agent(self, name: str, weights: Weights, simulations: int) -> Agent:
         """Return a player for matches: the run's search without noise."""
@@ -122,13 +151,24 @@ class Worker:
             self._evaluators[key].load(_tensors(weights))
         elif key not in self._evaluators:
             checkpoint = Checkpoint(self._config.network, Rules(size), {}, _tensors(weights))
-            inference = replace(self._config.inference, max_batch=max_batch, min_batch=1)
-            symmetry: Symmetry = "random" if role == "play" else "none"
+            details = self._config.inference.details or self._config.search.score_weight > 0
+            inference = replace(
+                self._config.inference, max_batch=max_batch, min_batch=1, details=details
+            )
+            varied = role == "play" and self._config.self_play.random_views
+            symmetry: Symmetry = "random" if varied else "none"
             self._evaluators[key] = network_evaluator(
                 checkpoint, size, inference, symmetry, self._rng
             )
         self._loaded[key] = number
         return self._evaluators[key]
+
+
+def is_installed(spec: str) -> bool:
+    """Tell whether the program of a `gtp:` SPEC is there; other players always are."""
+    player = parse_spec(spec)
+    command = shlex.split(player.target) if player.kind == "gtp" else []
+    return not command or shutil.which(command[0]) is not None
 
 
 def match_search(search: SearchConfig) -> SearchConfig:

@@ -77,9 +77,9 @@ def evaluator_of(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("size", [2, 5, 9])
-def test_backends_answer_as_the_network_does(kind: str, size: int) -> None:
-    network = filled_network()
+@pytest.mark.parametrize(("size", "pool_every"), [(2, 3), (5, 3), (9, 3), (5, 0)])
+def test_backends_answer_as_the_network_does(kind: str, size: int, pool_every: int) -> None:
+    network = filled_network(pool_every=pool_every)
     planes = check_planes(LEAN, size)
     with torch.no_grad():
         expected = network(torch.from_numpy(planes))

@@ -87,6 +87,17 @@ def test_pooling_lets_a_corner_see_the_other_corner() -> None:
     assert influence(pool_every=1) > 1e-4
 
 
+def test_without_pooling_no_move_sees_the_other_corner() -> None:
+    config = NetworkConfig(blocks=1, channels=8, planes=PLANES, pool_every=0, head_channels=4)
+    network = fill_zero_layers(new_network(config, 0)).eval()
+    planes = torch.zeros(2, PLANES, 19, 19)
+    planes[1, :, 0, 0] = 5.0
+    output = network(planes)
+    assert torch.equal(output.policy[0, -2], output.policy[1, -2])
+    assert not torch.equal(output.policy[0, 0], output.policy[1, 0])
+    assert not torch.equal(output.value[0], output.value[1])  # the value is the whole board's
+
+
 def test_every_third_block_pools() -> None:
     config = NetworkConfig(blocks=8)
     assert [i for i in range(8) if config.pools(i)] == [1, 4, 7]

@@ -15,7 +15,7 @@ from go_env.position import Position
 from go_env.rules import Rules
 from hash_evaluator import HashEvaluator
 from mcts.config import SearchConfig
-from mcts.evaluator import UniformEvaluator
+from mcts.evaluator import Evaluation, UniformEvaluator
 from mcts.rollout import RolloutEvaluator
 from mcts.root import draw_noise
 from mcts.search import Search, SearchResult
@@ -91,6 +91,39 @@ def test_a_game_that_is_over_has_its_exact_value(root: str) -> None:
             assert result.totals[game, PASS] == outcome * visits
             seen += 1
     assert seen > 10
+
+
+class FixedEvaluator(UniformEvaluator):
+    """Every position is worth 0.5 and 5 points to the player to move."""
+
+    def evaluate(self, batch: PositionBatch) -> Evaluation:
+        even, count = super().evaluate(batch), len(batch)
+        return replace(
+            even, value=np.full(count, 0.5, np.float32), score=np.full(count, 5, np.float32)
+        )
+
+
+def test_values_may_hold_a_share_of_the_score() -> None:
+    # Empty board, komi 15, White to move after a pass: a second pass wins by 15 points.
+    # A lead of as many points as the board has lines is worth 2/pi * atan(1) = 0.5.
+    position = Position.initial(Rules(5, 15.0)).play(PASS)
+    config = replace(CONFIGS["puct"], score_weight=0.4)
+    search = Search(FixedEvaluator(), config, position.rules, 1, 100)
+    search.set_positions([position])
+    result = search.run(60)
+    assert result.raw_value[0] == pytest.approx(0.6 * 0.5 + 0.4 * 0.5)
+    win = 0.6 + 0.4 * 2 / np.pi * np.arctan(15 / 5)
+    assert result.totals[0, PASS] == pytest.approx(win * result.visits[0, PASS], rel=1e-5)
+    lost = Search(FixedEvaluator(), config, position.rules, 1, 100)
+    lost.set_positions([Position.initial(Rules(5, -15.0)).play(PASS)])
+    loss = lost.run(60)
+    assert loss.totals[0, PASS] == pytest.approx(-win * loss.visits[0, PASS], rel=1e-5)
+
+
+def test_a_share_of_the_score_needs_scores() -> None:
+    position = Position.initial(Rules(5, 0.5))
+    with pytest.raises(HonteError, match="needs an evaluator that tells scores"):
+        search_of([position], SearchConfig(score_weight=0.1)).run(2)
 
 
 def test_a_draw_is_worth_nothing() -> None:

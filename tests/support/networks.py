@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from agents.network import Network, NetworkConfig, new_network
@@ -21,9 +23,14 @@ def fill_zero_layers(network: Network, seed: int = 5, scale: float = 0.1) -> Net
 
 
 def filled_network(
-    seed: int = 0, blocks: int = 3, channels: int = 16, features: str = "lean"
+    seed: int = 0,
+    blocks: int = 3,
+    channels: int = 16,
+    features: str = "lean",
+    pool_every: int = 3,
 ) -> Network:
     """Return a network whose outputs vary with its input."""
     planes = feature_set(features)
     config = NetworkConfig.sized(blocks, channels, planes.name, planes.version, planes.num_planes)
+    config = replace(config, pool_every=pool_every)
     return fill_zero_layers(new_network(config, seed), seed)

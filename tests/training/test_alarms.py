@@ -1,5 +1,7 @@
 """Alarms ring when a run drifts, once, and only then."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from training.alarms import AlarmBell
@@ -79,3 +81,12 @@ def test_overfitting_and_collapse_ring():
     assert len(rung) == 1
     calm = {"value_loss": 0.3, "fresh_value_loss": 0.4}
     assert [alarm for _ in range(30) for alarm in bell.hear_learner(calm)] == []
+
+
+def test_wrong_verdicts_ring_above_one_in_twenty():
+    right, wrong = make_game([1], score=2.0), make_game([1], score=-2.0)
+    right, wrong = (replace(game, verdict=1) for game in (right, wrong))
+    drawn = replace(right, score=0.0)
+    assert AlarmBell().hear_games([right] * 95 + [wrong] * 5) == []
+    assert names(AlarmBell().hear_games([right] * 94 + [wrong] * 5 + [drawn])) == {"verdicts"}
+    assert AlarmBell().hear_games([wrong] * 99) == []

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 
 import tiny_run
+from agents.checkpoint import load_tensors, save_tensors
 from agents.network import NetworkConfig
 from agents.registry import make_agent
 from go_env.position import Position
 from go_env.rules import Rules
+from mcts.rollout import RolloutEvaluator
 from run_dirs import chunks, events
 from self_played import same
 from tiny_run import tiny_config
@@ -26,6 +28,7 @@ from training.gatekeeper import Verdict
 from training.local_runner import run
 from training.model_store import ModelStore
 from training.run_files import open_run
+from training.worker import Worker
 
 ROOT = Path(__file__).parents[2]
 
@@ -231,3 +234,93 @@ def test_a_short_run_beats_random_moves(tmp_path: Path) -> None:
             position = position.play(mover.choose([position])[0].action)
         score += position.outcome(1 if seed % 2 == 0 else 2)
     assert score >= 8  # at least 9 of 10 games
+
+
+def test_a_finished_run_ends_at_once_and_more_budget_goes_on(
+    finished: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished, run_dir)
+    numbers = ModelStore.existing(run_dir).numbers()
+    for _ in range(2):
+        run(tiny_config(), run_dir)
+    assert ModelStore.existing(run_dir).numbers() == numbers
+    ends = events(run_dir, "done")
+    assert "--hours" in ends[-1]["reason"]
+    assert ends[-1]["games"] == ends[0]["games"]
+    run(tiny_config(games=ends[0]["games"] + 30), run_dir)
+    assert events(run_dir, "done")[-1]["games"] >= ends[0]["games"] + 30
+    assert ModelStore.existing(run_dir).numbers() > numbers
+    assert events(run_dir, "config")[-1]["changed"] == ["loop.games"]
+
+
+def test_hours_plan_the_whole_run(tmp_path: Path) -> None:
+    """The learning rate follows the budget: low at its end, warm again when it has grown."""
+    now = [0.0]
+    config = tiny_config()
+    with open_run(config, tmp_path, 1.0, "", "local", 1, clock=lambda: now[0]) as trainer:
+        assert trainer.config.loop.games == 0
+        now[0] = 3600 * 0.99
+        assert trainer.progress == pytest.approx(0.99)
+        low = trainer.config.learner.rate(1000, trainer.progress)
+        trainer.finish("enough")
+    with open_run(config, tmp_path, 2.0, "", "local", 1, clock=lambda: now[0]) as trainer:
+        assert trainer.progress == pytest.approx(0.495, abs=1e-3)
+        assert not trainer.finished
+        assert trainer.config.learner.rate(1000, trainer.progress) > 10 * low
+    assert events(tmp_path, "config")[-1]["changed"] == ["loop.hours"]
+
+
+def test_games_from_elsewhere_owe_no_more_than_self_play_may_wait_for(
+    finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished / "games", tmp_path / "games")
+    config = tiny_config(games=200)
+    config = replace(config, loop=replace(config.loop, most_due_steps=3))
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        assert trainer.window.rows * config.replay.reuse > 10 * 3 * config.learner.batch
+        assert 2 <= trainer.due_steps <= 3
+
+
+def test_runs_of_older_versions_go_on(finished: Path, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished, run_dir)
+    config_path = run_dir / "config.toml"
+    text = config_path.read_text().replace("[replay]", "[replay]\nchunk_games = 256")
+    config_path.write_text(text)
+    path = run_dir / "state" / "learner.safetensors"
+    tensors, state = load_tensors(path)
+    for name in ("rows_given", "finished"):
+        del state[name]
+    save_tensors(path, tensors, state)
+    with open_run(tiny_config(), run_dir, None, "", "local", 1) as trainer:
+        assert trainer.learner.steps > 0
+        assert trainer.due_steps == 0
+
+
+def test_first_games_may_be_judged_by_playouts(tmp_path: Path) -> None:
+    config = tiny_config(games=60)
+    config = replace(config, self_play=replace(config.self_play, bootstrap_games=20))
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        worker = Worker(config, 0, 1)
+        kinds = []
+        while trainer.window.games_made < 40:
+            task = trainer.next_task()
+            trainer.absorb(worker.play(task, trainer.weights(1)))
+            judge = worker._players[3].search.evaluator
+            kinds.append((isinstance(judge, RolloutEvaluator), task.plan.rollouts))
+    assert kinds[0] == (True, True)
+    assert kinds[-1] == (False, False)
+    assert set(kinds) == {(True, True), (False, False)}
+
+
+def test_anchors_that_are_not_installed_are_left_out(tmp_path: Path) -> None:
+    config = tiny_config(games=30)
+    anchors = ("random", "gtp:no-such-engine --level 1")
+    config = replace(config, loop=replace(config.loop, anchors=anchors))
+    run(config, tmp_path)
+    (notice,) = events(tmp_path, "notice")
+    assert "no-such-engine" in notice["message"]
+    players = {row["player"] for row in events(tmp_path, "rating")[-1]["table"]}
+    assert "random" in players
+    assert not any("no-such" in player for player in players)

@@ -78,6 +78,14 @@ def test_elapsed_time_goes_on_after_a_restart(tmp_path: Path) -> None:
     assert 3600.0 <= read_events(path)[-1]["elapsed_s"] < 3700.0
 
 
+def test_a_budget_may_be_counted_by_another_clock(tmp_path: Path) -> None:
+    now = [7.0]
+    log = MetricsLog(tmp_path / "m", clock=lambda: now[0])
+    now[0] = 9.5
+    assert log.elapsed_s == 2.5
+    log.close()
+
+
 def test_tensorboard_writes_the_numbers(tmp_path: Path) -> None:
     log = MetricsLog(tmp_path / "m", [TensorBoard(tmp_path / "tb")])
     log.emit("config", name="5x5", size=5)

@@ -141,6 +141,16 @@ def test_samples_are_rows_of_the_window_under_all_symmetries() -> None:
     assert 0.05 < share < 0.5  # 1/8, and more for symmetric positions
 
 
+def test_without_symmetries_all_samples_are_upright() -> None:
+    replay = window(ReplayConfig(first_rows=100, growth=0.01, symmetries=False))
+    replay.add(made_games())
+    upright = replay.newest(replay.rows)
+    assert upright is not None
+    known = {row.tobytes() for row in upright.planes}
+    batch = replay.sample(100, np.random.default_rng(5))
+    assert {row.tobytes() for row in batch.planes} <= known
+
+
 def test_sizes_are_drawn_by_their_share_of_the_rows() -> None:
     replay = window()
     small = [one_move(3, 0)] * 300

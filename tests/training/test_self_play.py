@@ -132,3 +132,38 @@ def test_komi_is_drawn_around_the_two_centers() -> None:
     np.testing.assert_array_equal(2 * komi, np.round(2 * komi))
     assert np.mean(np.abs(komi + 5.0) < 3.0) == pytest.approx(0.25, abs=0.04)
     assert np.mean(np.abs(komi - 7.0) < 3.0) == pytest.approx(0.72, abs=0.04)
+
+
+def test_control_games_are_played_in_full_and_remember_their_verdict() -> None:
+    config = replace(
+        CONFIG, fast_fraction=0.0, opening_moves=0.0, decided_value=0.0, decided_moves=2,
+        decided_control=0.5,
+    )  # fmt: skip
+    games = player(config=config).play(120, plan())
+    controls = [game for game in games if game.verdict]
+    assert 0.3 < len(controls) / len(games) < 0.7
+    for game in controls:
+        assert list(game.policy_plies) == list(range(len(game.moves)))
+        black = np.sign(game.values) * np.where(np.arange(len(game.moves)) % 2 == 0, 1, -1)
+        decided = next(ply for ply in range(1, len(black)) if black[ply] == black[ply - 1])
+        assert game.verdict == black[decided]
+        assert game.verdict_is_wrong == (np.sign(game.score) != black[decided])
+    assert {game.verdict_is_wrong for game in controls} == {True, False}
+
+
+def test_forks_leave_a_recent_game_by_another_move() -> None:
+    config = replace(CONFIG, fork_fraction=0.5, opening_moves=0.0)
+    games = player(config=config).play(130, plan())
+    forks = [game for game in games if game.opening]
+    assert 0.2 < len(forks) / len(games) < 0.6
+    for game in forks:
+        assert why_refused(game, CONFIG.rules(RULES, 5)) is None
+        assert (game.policy_plies >= game.opening).all()
+        line = game.moves[: game.opening].tolist()
+        earlier = [other.moves.tolist() for other in games if other.game_id < game.game_id]
+        assert any(
+            other[: len(line) - 1] == line[:-1] and other[len(line) - 1] != line[-1]
+            and len(line) <= len(other) // 2 + 1
+            for other in earlier
+        )  # fmt: skip
+    assert len({len(game.moves[: game.opening]) for game in forks}) > 3
