@@ -18,7 +18,7 @@ class Evaluation:
     policy: float32 [B, A], not negative; the search masks illegal actions and renormalizes.
     value: float32 [B] in [-1, 1]. score: float32 [B], expected final lead in points (mover minus
     the other, komi included). ownership: float32 [B, N*N] in [-1, 1], +1 the mover's.
-    Arrays may be reused by the next call.
+    The arrays belong to the caller: a later call leaves them alone.
     """
 
     policy: NDArray[np.float32]
