@@ -24,7 +24,7 @@ class ClockedAgent:
     def __init__(self, agent: MctsAgent, size: int) -> None:
         self.name = agent.name
         self._agent = agent
-        self._session = SearchSession(agent.evaluator, agent.config)
+        self._session = SearchSession(agent.evaluator, agent.config, shelf_bytes=0)
         self._clock = Clock()
         self._system: TimeSystem | None = None
         self._thinker = Thinker()
@@ -59,6 +59,9 @@ class ClockedAgent:
         )
         self._session.set_position(position)
         self._thinker.think(self._session, limits, stop=lambda: False)
+        thought_s = time.monotonic() - started
         decision = self._session.best()
-        self._clock.spend(position.to_play, time.monotonic() - started, allotted)
+        elapsed_s = time.monotonic() - started
+        late_s = allotted.lateness_s(elapsed_s, thought_s)
+        self._clock.spend(position.to_play, elapsed_s, late_s)
         return decision

@@ -12,6 +12,7 @@ stands, ask for complete cleanup: `gnugo --mode gtp --chinese-rules --capture-al
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Sequence
@@ -81,6 +82,11 @@ class GtpAgent:
     def set_clock(self, system: TimeSystem, left: dict[int, Remaining]) -> None:
         """Take note of the clocks; the engine is told before its next move."""
         self._clock = (system, dict(left))
+
+    def prepare(self, position: Position) -> None:
+        """Set up the engine's board, which may take long; what fails here fails at the move."""
+        with contextlib.suppress(EngineFailure, EngineRefusal):
+            self._sync(position)
 
     def final_score(self, position: Position) -> float:
         """Return the engine's own count: Black minus White, komi included."""

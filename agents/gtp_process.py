@@ -28,6 +28,7 @@ _MAX_NOISE_BYTES = (
 )  # output before an answer starts, or in one answer, that is still patience
 _KEPT_LINES = 2000
 _CHUNK_BYTES = 1 << 16
+_GAMES_PATH = "/usr/games:/usr/local/games"  # where Debian puts gnugo, and not always on PATH
 
 
 class EngineFailure(HonteError):
@@ -174,15 +175,23 @@ class GtpProcess:
         return EngineFailure(f"{self.command}: {what}{detail}")
 
 
-def _start(command: str) -> subprocess.Popen[bytes]:
+def engine_words(command: str) -> list[str]:
+    """Split an engine's command into words; the program is looked for on PATH and among games."""
     try:
         words = shlex.split(command)
     except ValueError as error:
         raise HonteError(f"engine command {command!r} cannot be parsed: {error}") from None
-    if not words or shutil.which(words[0]) is None:
-        raise HonteError(
-            f"engine {words[0] if words else ''!r} is not an executable: check gtp:{command}"
-        )
+    if not words:
+        raise HonteError("no engine given: write gtp:COMMAND, as in gtp:gnugo --mode gtp")
+    program = shutil.which(words[0]) or shutil.which(words[0], path=_GAMES_PATH)
+    if program is None:
+        advice = "apt-get install gnugo" if words[0] == "gnugo" else f"check gtp:{command}"
+        raise HonteError(f"{words[0]}: not found; {advice}")
+    return [program, *words[1:]]
+
+
+def _start(command: str) -> subprocess.Popen[bytes]:
+    words = engine_words(command)
     guard = shutil.which("setpriv")
     if guard is not None:
         words = [guard, "--pdeathsig", "KILL", "--", *words]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Decision
+from agents.tree_shelf import Tree, TreeShelf, same_situation
 from go_env.batch import PositionBatch
 from go_env.errors import HonteError
 from go_env.position import Position
@@ -20,6 +21,7 @@ from mcts.tree import NO_CHILD
 
 _BATCH_GAMES = 64  # searched in lockstep by `choose`
 _SESSION_NODES = 50_000  # of a single game's tree; memory is touched as it is used
+_SHELF_BYTES = 256 << 20  # for its trees of other positions: 170,000 nodes of 9x9
 _SCORED_MOVES = 12  # candidate moves whose expected score is asked for in an analysis
 _LCB_DEVIATIONS = 1.96
 
@@ -117,13 +119,19 @@ class Analysis:
 class SearchSession:
     """One game under search, simulation by simulation; the tree follows the moves played.
 
-    The root always selects by PUCT, which can be stopped at any time; sequential halving needs to
-    know its budget beforehand.
+    Trees of positions that were left are kept, so that a move taken back and played again, or
+    another in its place, finds what has been searched. The root always selects by PUCT, which can
+    be stopped at any time; sequential halving needs to know its budget beforehand.
+
+    shelf_bytes: memory for trees of other positions; 0 keeps none but the one that is searched.
     """
 
-    def __init__(self, evaluator: Evaluator, config: SearchConfig) -> None:
+    def __init__(
+        self, evaluator: Evaluator, config: SearchConfig, shelf_bytes: int = _SHELF_BYTES
+    ) -> None:
         self.evaluator = evaluator
         self.config = config if config.root == "puct" else _anytime(config)
+        self._shelf = TreeShelf(shelf_bytes)
         self._search: Search | None = None
         self._position: Position | None = None
         self._result: SearchResult | None = None
@@ -138,20 +146,30 @@ class SearchSession:
         return int(self._search.forest.nodes["visits"][0, 0]) - 1
 
     def set_position(self, position: Position) -> None:
-        """Search from here on; keeps the part of the tree that is still reachable."""
-        if position is self._position and self._search is not None:
-            return
-        line = None if self._position is None else _line_between(self._position, position)
+        """Search from here on, with all that has been searched of it."""
         if self._search is None or self._search.size != position.size:
             self._search = Search(self.evaluator, self.config, position.rules, 1, _SESSION_NODES)
-            line = None
-        if line is None or not self.config.reuse:
-            self._search.set_positions([position])
-        else:
-            for action in line:
-                self._search.play(np.array([action]))
+            self._position = None
+        elif self._position is not None and same_situation(position, self._position):
+            return
+        self._move_root(self._search, position)
         self._position = position
         self._result, self._details, self._scores = None, None, {}
+
+    def _move_root(self, search: Search, position: Position) -> None:
+        """Put the root of the search where most is known of a position, and play on to it."""
+        present = None if self._position is None else Tree.view(self._position, search.forest)
+        found = self._shelf.find(position, present) if self.config.reuse else None
+        if present is not None and self.config.reuse:
+            self._shelf.put(present)
+        if found is None:
+            return search.set_positions([position])
+        tree, line = found
+        if tree is not present:
+            search.set_positions([tree.position])
+            tree.restore(search.forest)
+        for action in line:
+            search.play(np.array([action]))
 
     def run(self, simulations: int) -> None:
         """Add simulations to the tree."""
@@ -246,17 +264,3 @@ def _anytime(config: SearchConfig) -> SearchConfig:
     """Return the same search with a PUCT root and no noise."""
     values = {name: getattr(config, name) for name in config.__dataclass_fields__}
     return SearchConfig(**{**values, "root": "puct", "dirichlet_fraction": 0.0})
-
-
-def _line_between(earlier: Position, later: Position) -> list[int] | None:
-    """Return the actions that lead from one position to the other, or None: it is no descendant."""
-    line: list[int] = []
-    step: Position | None = later
-    while step is not None and len(line) <= 4 * later.size**2:
-        if step is earlier:
-            return line[::-1]
-        if step.previous is None or step.moves[-1][0] != step.previous.to_play:
-            return None  # a move out of turn is not an edge of the tree
-        line.append(step.moves[-1][1])
-        step = step.previous
-    return None

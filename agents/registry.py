@@ -17,6 +17,8 @@ import numpy as np
 
 from agents.base import Agent
 from agents.champion import find_checkpoint
+from agents.gtp_agent import GtpAgent
+from agents.gtp_process import engine_words
 from agents.mcts_agent import MctsAgent
 from agents.random_agent import RandomAgent
 from go_env.errors import HonteError
@@ -25,6 +27,8 @@ from mcts.evaluator import Evaluator
 from mcts.rollout import RolloutEvaluator
 
 DEFAULT_SIMULATIONS = 200
+
+Maker = Callable[[int, int], Agent]  # (size, seed) to the player
 
 
 @dataclass(frozen=True)
@@ -56,22 +60,32 @@ def parse_spec(text: str) -> Spec:
 
 def make_agent(spec: str, *, size: int, seed: int = 0) -> Agent:
     """Return the player that a SPEC describes, ready for boards of this size."""
+    return _maker(spec)(size, seed)
+
+
+def check_spec(spec: str) -> None:
+    """Raise what is wrong with a SPEC; loads no network and starts no engine."""
+    _maker(spec)
+
+
+def _maker(spec: str) -> Maker:
+    """Read a SPEC to its end: kind, options, and that its file or program is there."""
     parsed = parse_spec(spec)
     if parsed.kind not in _MAKERS:
         near = difflib.get_close_matches(parsed.kind, _MAKERS, 1)
         hint = f"; did you mean {near[0]!r}?" if near else f": use one of {', '.join(_MAKERS)}"
         raise HonteError(f"unknown player {parsed.kind!r}{hint}")
     options = _Options(parsed)
-    agent = _MAKERS[parsed.kind](parsed, options, size, seed)
+    maker = _MAKERS[parsed.kind](parsed, options)
     options.refuse_unknown()
-    return agent
+    return maker
 
 
 class _Options:
     """The options of a SPEC, taken one by one; what is left over is an error."""
 
     def __init__(self, spec: Spec) -> None:
-        self._spec = spec
+        self.spec = spec
         self._left = dict(spec.options)
         self._known: list[str] = []
 
@@ -83,7 +97,7 @@ class _Options:
         try:
             return float(text)
         except ValueError:
-            raise HonteError(f"player {self._spec.text!r}: {name}={text} is not a number") from None
+            raise HonteError(f"player {self.spec.text!r}: {name}={text} is not a number") from None
 
     def text(self, name: str, default: str) -> str:
         self._known.append(name)
@@ -93,7 +107,7 @@ class _Options:
         for name in self._left:
             near = difflib.get_close_matches(name, self._known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self._known)}"
-            raise HonteError(f"player {self._spec.text!r}: unknown option {name!r}; {hint}")
+            raise HonteError(f"player {self.spec.text!r}: unknown option {name!r}; {hint}")
 
 
 def search_options(options: _Options, base: SearchConfig) -> SearchConfig:
@@ -117,69 +131,104 @@ PLAY_SEARCH = SearchConfig(
 )
 
 
-def _random(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
-    return RandomAgent(seed, spec.text)
+def _random(spec: Spec, options: _Options) -> Maker:
+    return lambda size, seed: RandomAgent(seed, spec.text)
 
 
-def _rollout(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
-    evaluator = RolloutEvaluator(seed, rollouts=int(options.take("rollouts", 1)))
+def _rollout(spec: Spec, options: _Options) -> Maker:
+    rollouts = int(options.take("rollouts", 1))
     base = replace(PLAY_SEARCH, c_puct=1.4, fpu_reduction=0.0)
-    simulations = int(options.take("sims", 1000))
-    config = search_options(options, base)
-    return MctsAgent(evaluator, config, simulations, spec.text, _resign(options))
+    simulations = _simulations(options, 1000)
+    config, resign = search_options(options, base), _resign(options)
+
+    def make(size: int, seed: int) -> Agent:
+        evaluator = RolloutEvaluator(seed, rollouts=rollouts)
+        return MctsAgent(evaluator, config, simulations, spec.text, resign)
+
+    return make
 
 
-def _honte(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
-    simulations = int(options.take("sims", DEFAULT_SIMULATIONS))
-    config = search_options(options, PLAY_SEARCH)
-    resign = _resign(options)
-    evaluator = _network(spec, options, size, seed)
-    rng = np.random.default_rng(seed) if config.temperature_moves else None
-    return MctsAgent(evaluator, config, simulations, spec.text, resign, rng)
+def _honte(spec: Spec, options: _Options) -> Maker:
+    simulations = _simulations(options, DEFAULT_SIMULATIONS)
+    config, resign = search_options(options, PLAY_SEARCH), _resign(options)
+    network = _network(spec, options)
+
+    def make(size: int, seed: int) -> Agent:
+        rng = np.random.default_rng(seed) if config.temperature_moves else None
+        return MctsAgent(network(size, seed), config, simulations, spec.text, resign, rng)
+
+    return make
 
 
-def _policy(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
-    from agents.policy_agent import PolicyAgent
+def _policy(spec: Spec, options: _Options) -> Maker:
+    temperature = _temperature(options)
+    network = _network(spec, options)
 
-    temperature = options.take("temperature", 0.0)
-    return PolicyAgent(_network(spec, options, size, seed), spec.text, temperature, seed)
+    def make(size: int, seed: int) -> Agent:
+        from agents.policy_agent import PolicyAgent
 
+        return PolicyAgent(network(size, seed), spec.text, temperature, seed)
 
-def _q(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
-    from agents.q_agent import q_agent
-
-    path = find_checkpoint(spec.target)
-    return q_agent(path, spec.text, options.take("temperature", 0.0), seed)
+    return make
 
 
-def _pg(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
-    from agents.pg_agent import pg_agent
+def _q(spec: Spec, options: _Options) -> Maker:
+    path, temperature = find_checkpoint(spec.target), _temperature(options)
 
-    path = find_checkpoint(spec.target)
-    return pg_agent(path, spec.text, options.take("temperature", 0.0), seed)
+    def make(size: int, seed: int) -> Agent:
+        from agents.q_agent import q_agent
 
+        return q_agent(path, spec.text, temperature, seed)
 
-def _gtp(spec: Spec, options: _Options, size: int, seed: int) -> Agent:
-    from agents.gtp_agent import GtpAgent
-
-    return GtpAgent(spec.target, name=spec.text)
+    return make
 
 
-def _network(spec: Spec, options: _Options, size: int, seed: int) -> Evaluator:
-    """Return the evaluator of the weights that a SPEC names; torch is imported only here."""
-    from agents.backend_choice import InferenceConfig
-    from agents.inference import network_evaluator
+def _pg(spec: Spec, options: _Options) -> Maker:
+    path, temperature = find_checkpoint(spec.target), _temperature(options)
 
-    config = InferenceConfig(
-        backend=options.text("backend", "auto"),  # type: ignore[arg-type]
-        precision=options.text("precision", "auto"),  # type: ignore[arg-type]
-        device=options.text("device", "auto"),
-        details=True,
-    )
+    def make(size: int, seed: int) -> Agent:
+        from agents.pg_agent import pg_agent
+
+        return pg_agent(path, spec.text, temperature, seed)
+
+    return make
+
+
+def _gtp(spec: Spec, options: _Options) -> Maker:
+    engine_words(spec.target)
+    return lambda size, seed: GtpAgent(spec.target, name=spec.text)
+
+
+def _network(spec: Spec, options: _Options) -> Callable[[int, int], Evaluator]:
+    """Return the maker of the evaluator with a SPEC's weights; torch is imported only by it."""
+    names = ("backend", "auto"), ("precision", "auto"), ("device", "auto")
+    texts = {name: options.text(name, default) for name, default in names}
     symmetry = options.text("symmetry", "none")
-    rng = np.random.default_rng(seed)
     path = find_checkpoint(spec.target)
-    return network_evaluator(path, size, config, symmetry, rng)  # type: ignore[arg-type]
+
+    def make(size: int, seed: int) -> Evaluator:
+        from agents.backend_choice import InferenceConfig
+        from agents.inference import network_evaluator
+
+        config = InferenceConfig(**texts, details=True)  # type: ignore[arg-type]
+        rng = np.random.default_rng(seed)
+        return network_evaluator(path, size, config, symmetry, rng)  # type: ignore[arg-type]
+
+    return make
+
+
+def _simulations(options: _Options, default: int) -> int:
+    count = int(options.take("sims", default))
+    if count < 1:
+        raise HonteError(f"{options.spec.text}: simulations must be at least 1, not {count}")
+    return count
+
+
+def _temperature(options: _Options) -> float:
+    temperature = options.take("temperature", 0.0)
+    if not temperature >= 0.0:
+        raise HonteError(f"{options.spec.text}: temperature {temperature} must not be negative")
+    return temperature
 
 
 def _resign(options: _Options) -> float | None:
@@ -187,7 +236,7 @@ def _resign(options: _Options) -> float | None:
     return None if bound > 1 else -abs(bound)
 
 
-_MAKERS: dict[str, Callable[[Spec, _Options, int, int], Agent]] = {
+_MAKERS: dict[str, Callable[[Spec, _Options], Maker]] = {
     "random": _random,
     "rollout": _rollout,
     "honte": _honte,

@@ -113,11 +113,15 @@ class Games:
         self.legal = np.zeros((count, self.num_actions), np.uint8)
         hashes = np.zeros((count, limit + 2), np.uint64)
         snapshots = np.zeros((count, self.features.history, size * size), np.int8)
+        owner = np.zeros((1, size * size), np.int8)
+        scratch = np.zeros((3, self.boards["color"].shape[1]), np.int16)
         self.core = (
-            self.boards, hashes, snapshots, self.legal, self.games, self.moves, self.states
+            self.boards, hashes, snapshots, self.legal, self.games, self.moves, self.states,
+            owner, scratch,
         )  # fmt: skip
         self.table = point_tables(size)[0]
         self.plane_shape = (self.features.num_planes, size, size)
+        self._flat_shape = (-1, self.features.num_planes, size * size)  # as kernels write planes
         self._in_kernels = opponent is None or opponent == "random"
         self._positions: list[Position] = [Position.initial(rules)] * count
         self.set_color(color)
@@ -150,7 +154,8 @@ class Games:
     ) -> None:
         """Play one action in each game, let the opponents answer, and observe."""
         if self._in_kernels:
-            env_kernels.step_all(self.core, actions, restart_over, self.table, out, mask)
+            planes = out.reshape(self._flat_shape)
+            env_kernels.step_all(self.core, actions, restart_over, self.table, planes, mask)
             return
         env_kernels.advance_all(self.core, actions, restart_over, False)
         self._reply()
@@ -161,7 +166,8 @@ class Games:
     ) -> Description:
         """Step the first game alone and describe it: a little faster than `step`."""
         if self._in_kernels:
-            return env_kernels.step_one(self.core, action, self.table, out, mask)
+            planes = out.reshape(self._flat_shape)
+            return env_kernels.step_one(self.core, action, self.table, planes, mask)
         self.step(np.array([action]), False, out, mask)
         return self.describe(0)
 
@@ -171,13 +177,14 @@ class Games:
 
     def observe(self, out: NDArray[np.float32], mask: NDArray[np.int8]) -> None:
         """Write planes [B, C, N, N] and masks [B, A] as each agent sees them."""
-        env_kernels.observe_all(self.core, self.table, out, mask)
+        env_kernels.observe_all(self.core, self.table, out.reshape(self._flat_shape), mask)
 
     def observe_as(
         self, index: int, color: int, out: NDArray[np.float32], mask: NDArray[np.int8]
     ) -> None:
         """Write what a color sees of one game: planes [1, C, N, N] and mask [1, A]."""
-        env_kernels.observe_one(self.core, index, color, self.table, out, mask)
+        planes = out.reshape(self._flat_shape)
+        env_kernels.observe_one(self.core, index, color, self.table, planes, mask)
 
     def position(self, index: int) -> Position:
         """Return one game as a Position with its whole past."""

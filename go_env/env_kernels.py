@@ -1,13 +1,15 @@
 """Whole steps of reinforcement-learning environments, many games at once. Kernels only.
 
 A game of an environment is spread over parallel arrays, one row per game, which travel as one tuple
-`core = (boards, hashes, snapshots, legal, games, moves, states)`:
+`core = (boards, hashes, snapshots, legal, games, moves, states, owner, scratch)`:
 
     boards [B] records, hashes [B, L], snapshots [B, H, N*N]: see `go_env.board`;
     legal uint8 [B, A]: scratch for legality masks with their ko bans;
     games [B] of GAME: what the environment knows beyond the board;
     moves int16 [B, L]: the actions so far, so that Python can rebuild the whole game;
-    states uint64 [B]: generators of random opponents and of colors.
+    states uint64 [B]: generators of random opponents and of colors;
+    owner int8 [1, N*N], scratch int16 [3, cells]: for scoring and for features. No kernel here
+    allocates, since one that does pays for counting references to all of these.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ GAME = np.dtype(
 @kernel
 def _begin(core, i):
     """Begin game i anew on the empty board."""
-    boards, hashes, snapshots, _, games, _, states = core
+    boards, hashes, snapshots, _, games, _, states, _, _ = core
     b, game = boards[i], games[i]
     clear(b)
     record_position(b, hashes, i, snapshots, i)
@@ -66,16 +68,15 @@ def _finish(game, winner, mover):
         game.reward = 1.0 if winner == viewer else -1.0
 
 
-@kernel(allocates=True)
+@kernel
 def _play(core, i, action):
     """Play a legal action in game i and see whether that ends it."""
-    boards, hashes, snapshots, _, games, moves, _ = core
+    boards, hashes, snapshots, _, games, moves, _, owner, _ = core
     b = boards[i]
     mover = np.int64(b.to_play)
     moves[i, b.ply] = action
     play(b, hashes, i, snapshots, i, action)
     if is_over(b):
-        owner = np.empty((1, len(b.empties)), np.int8)
         score = fill_area(b, owner, 0) - b.komi
         games[i].score = score
         _finish(games[i], BLACK if score > 0 else (WHITE if score < 0 else 0), mover)
@@ -90,15 +91,14 @@ def _is_legal(b, hashes, row, action):
     return classify(b, hashes, row, cell_of(action, side), np.int64(b.to_play)) == LEGAL
 
 
-@kernel(allocates=True)
+@kernel
 def _act(core, i, action):
     """Play the agent's action in game i; an illegal one loses the game."""
-    boards, hashes, _, _, games, _, _ = core
+    boards, hashes, _, _, games, _, _, owner, _ = core
     b = boards[i]
     if _is_legal(b, hashes, i, action):
         _play(core, i, action)
         return
-    owner = np.empty((1, len(b.empties)), np.int8)
     games[i].score = fill_area(b, owner, 0) - b.komi
     games[i].illegal = 1
     _finish(games[i], 3 - b.to_play, np.int64(b.to_play))
@@ -107,20 +107,20 @@ def _act(core, i, action):
 @kernel
 def _reply_randomly(core, i):
     """Play for the opponent of game i if it is its turn: own eyes are kept, a pass comes last."""
-    boards, hashes, _, _, games, _, states = core
+    boards, hashes, _, _, games, _, states, _, _ = core
     b, game = boards[i], games[i]
     if game.over == 0 and game.color != BOTH and game.color != b.to_play:
         _play(core, i, random_action(b, hashes, i, states, i, True))
 
 
 @kernel
-def _observe(core, i, view, table, liberties, out, mask, row):
+def _observe(core, i, view, table, out, mask, row):
     """Write planes out[row] [C, N*N] and mask[row] [A] of game i as `view` sees them.
 
     view is a color, or BOTH for the player to move. In a game that is over the mask allows a pass
     only; a player who is not to move sees an empty mask.
     """
-    boards, hashes, snapshots, legal, games, _, _ = core
+    boards, hashes, snapshots, legal, games, _, _, _, scratch = core
     b = boards[i]
     turn = b.to_play
     fill_legal(b, hashes, i, legal, i)
@@ -137,7 +137,7 @@ def _observe(core, i, view, table, liberties, out, mask, row):
     if snapshots.shape[1] > 0:
         encode_zero_one(b, snapshots, i, table, out, row)
     else:
-        encode_lean_one(b, legal, i, table, liberties, out, row)
+        encode_lean_one(b, legal, i, table, scratch, out, row)
     b.to_play = turn
 
 
@@ -176,22 +176,18 @@ def reply_all(core, actions):
             _play(core, i, actions[i])
 
 
-@kernel(allocates=True)
+@kernel
 def observe_all(core, table, out, mask):
-    """Write planes out [B, C, N, N] and masks mask [B, A] as each agent sees them."""
-    boards, _, _, _, games, _, _ = core
-    planes = out.reshape((len(games), out.shape[1], -1))
-    liberties = np.empty(boards[0].color.shape[0], np.int16)
+    """Write planes out [B, C, N*N] and masks mask [B, A] as each agent sees them."""
+    games = core[4]
     for i in range(len(games)):
-        _observe(core, i, np.int64(games[i].color), table, liberties, planes, mask, i)
+        _observe(core, i, np.int64(games[i].color), table, out, mask, i)
 
 
-@kernel(allocates=True)
+@kernel
 def observe_one(core, i, view, table, out, mask):
-    """Write planes out [1, C, N, N] and mask [1, A] of game i as a color sees them."""
-    planes = out.reshape((1, out.shape[1], -1))
-    liberties = np.empty(core[0][i].color.shape[0], np.int16)
-    _observe(core, i, view, table, liberties, planes, mask, 0)
+    """Write planes out [1, C, N*N] and mask [1, A] of game i as a color sees them."""
+    _observe(core, i, view, table, out, mask, 0)
 
 
 @kernel

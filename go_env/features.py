@@ -106,52 +106,69 @@ def encode(
 
 
 @kernel(forceinline=True)
-def _count_liberties(b, liberties):
-    """Write the exact number of liberties of each chain at its head: liberties [cells] int16.
+def _count_liberties(b, scratch):
+    """Write the exact number of liberties of each chain at its head into scratch[0] [cells].
 
-    Without branches, as neighbors cannot be predicted; what empty and border cells get is unread.
+    Pseudo-liberties count an empty cell once for each of the chain's stones beside it; the surplus
+    is taken off where a cell has a chain on two sides. Such cells are rare, and found without a
+    branch in one vectorized pass (scratch[1]) and listed (scratch[2]).
     """
     w = np.int64(b.side) + 1
-    for i in range(len(liberties)):
-        liberties[i] = 0
+    for cell in range(len(b.liberty_count)):
+        scratch[0, cell] = b.liberty_count[cell]
+    for cell in range(w + 1, w * w):
+        h0, h1 = b.head[at(cell - w)], b.head[at(cell - 1)]
+        h2, h3 = b.head[at(cell + 1)], b.head[at(cell + w)]
+        twice = ((h1 == h0) | (h2 == h0) | (h3 == h0)) & (h0 != 0)
+        twice |= ((h2 == h1) | (h3 == h1)) & (h1 != 0)
+        twice |= (h3 == h2) & (h2 != 0)
+        scratch[1, at(cell)] = twice
+    found = 0
     for k in range(b.num_empty):
-        cell = np.int64(b.empties[at(k)])
-        h0 = chain_slot(b, cell - w)
-        h1 = chain_slot(b, cell - 1)
-        h2 = chain_slot(b, cell + 1)
-        h3 = chain_slot(b, cell + w)
-        liberties[at(h0)] += 1
-        liberties[at(h1)] += h1 != h0
-        liberties[at(h2)] += (h2 != h0) & (h2 != h1)
-        liberties[at(h3)] += (h3 != h0) & (h3 != h1) & (h3 != h2)
+        cell = b.empties[at(k)]
+        scratch[2, at(found)] = cell
+        found += scratch[1, at(cell)]
+    for k in range(found):
+        cell = np.int64(scratch[2, at(k)])
+        h0, h1 = chain_slot(b, cell - w), chain_slot(b, cell - 1)
+        h2, h3 = chain_slot(b, cell + 1), chain_slot(b, cell + w)
+        scratch[0, at(h1)] -= h1 == h0
+        scratch[0, at(h2)] -= (h2 == h0) | (h2 == h1)
+        scratch[0, at(h3)] -= (h3 == h0) | (h3 == h1) | (h3 == h2)
 
 
 @kernel
-def encode_lean_one(b, legal, row, table, liberties, out, i):
-    """Write the planes of `LEAN` into out[i] [C, N*N]; table [N*N] is the symmetry."""
+def encode_lean_one(b, legal, row, table, scratch, out, i):
+    """Write the planes of `LEAN` into out[i] [C, N*N]; table [N*N] is the symmetry.
+
+    scratch: int16 [3, cells].
+    """
     side, w, own = np.int64(b.side), np.int64(b.side) + 1, b.to_play
     points = side * side
     komi = (b.komi if own == WHITE else -b.komi) / KOMI_SCALE
     passed = 1.0 if b.ply > 0 and b.recent[0] == points else 0.0
+    _count_liberties(b, scratch)
+    point = 0
+    for y in range(side):
+        for cell in range((y + 1) * w + 1, (y + 1) * w + 1 + side):
+            color = np.int64(b.color[at(cell)])
+            liberties = min(np.int64(scratch[0, at(b.head[at(cell)])]), 3)
+            banned = 7 if legal[at(row), at(point)] == KO_BANNED else 0
+            plane = banned if color == EMPTY else liberties + (0 if color == own else 3)
+            scratch[1, at(table[at(point)])] = plane
+            point += 1
     for point in range(points):
         out[i, 0, point] = 1.0
-    for plane in range(1, 13):
+    for plane in range(1, 8):
+        for point in range(points):
+            out[i, plane, point] = np.float32(scratch[1, point] == plane)
+    for plane in range(8, 13):
         for point in range(points):
             out[i, plane, point] = 0.0
     for point in range(points):
         out[i, 13, point] = komi
     for point in range(points):
         out[i, 14, point] = passed
-    _count_liberties(b, liberties)
-    point = 0
-    for y in range(side):
-        for cell in range((y + 1) * w + 1, (y + 1) * w + 1 + side):
-            color = np.int64(b.color[at(cell)])
-            rank = min(np.int64(liberties[at(b.head[at(cell)])]), 3) + (0 if color == own else 3)
-            plane = 7 if color == EMPTY else rank
-            shown = (color != EMPTY) | (legal[at(row), at(point)] == KO_BANNED)
-            out[at(i), at(plane), at(table[at(point)])] = np.float32(shown)
-            point += 1
     for t in range(LAST_MOVES):
         action = b.recent[t]
         if 0 <= action < points:
@@ -160,9 +177,9 @@ def encode_lean_one(b, legal, row, table, liberties, out, i):
 
 @kernel(allocates=True)
 def _encode_lean(boards, legal, symmetries, tables, out):
-    liberties = np.empty(boards[0].color.shape[0], np.int16)
+    scratch = np.empty((3, boards[0].color.shape[0]), np.int16)
     for i in range(len(boards)):
-        encode_lean_one(boards[i], legal, i, tables[symmetries[i]], liberties, out, i)
+        encode_lean_one(boards[i], legal, i, tables[symmetries[i]], scratch, out, i)
 
 
 @kernel

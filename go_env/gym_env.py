@@ -42,6 +42,7 @@ from go_env.position import Position
 from go_env.rules import Rules
 
 Planes = NDArray[np.float32]
+_FLOAT, _INT = np.dtype(np.float32), np.dtype(np.int8)
 
 
 def observation_space(games: Games) -> spaces.Space[Any]:
@@ -72,7 +73,9 @@ class GoEnv(gymnasium.Env[Planes, np.int64]):
         self._color = color
         self.observation_space = observation_space(self._games)
         self.action_space = spaces.Discrete(self._games.num_actions)
-        self._mask = np.zeros((1, self._games.num_actions), np.int8)
+        self._shape = (1, *self._games.plane_shape)
+        self._mask_shape = (1, self._games.num_actions)
+        self._mask = np.zeros(self._mask_shape, np.int8)
         self._seeded = False
         self._over = True  # until the first reset
 
@@ -95,8 +98,8 @@ class GoEnv(gymnasium.Env[Planes, np.int64]):
             self._seeded = True
         self._games.set_color((options or {}).get("color", self._color))
         self._games.restart(np.ones(1, np.bool_))
-        out = np.empty((1, *self._games.plane_shape), np.float32)
-        self._mask = np.empty_like(self._mask)
+        out = np.empty(self._shape, _FLOAT)
+        self._mask = np.empty(self._mask_shape, _INT)
         self._games.observe(out, self._mask)
         info = self._info(self._games.describe(0))
         if self.render_mode == "human":
@@ -108,8 +111,8 @@ class GoEnv(gymnasium.Env[Planes, np.int64]):
         games = self._games
         if self._over:
             raise HonteError("the game is over: call reset() before step()")
-        out = np.empty((1, *games.plane_shape), np.float32)
-        self._mask = np.empty((1, games.num_actions), np.int8)
+        out = np.empty(self._shape, _FLOAT)
+        self._mask = np.empty(self._mask_shape, _INT)
         game = games.step_first(int(action), out, self._mask)
         if self.render_mode == "human":
             self.render()

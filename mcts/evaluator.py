@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from go_env.batch import PositionBatch
+from go_env.errors import HonteError
+from mcts.selection import mix_scores
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Evaluation:
     policy: float32 [B, A], not negative; the search masks illegal actions and renormalizes.
     value: float32 [B] in [-1, 1]. score: float32 [B], expected final lead in points (mover minus
     the other, komi included). ownership: float32 [B, N*N] in [-1, 1], +1 the mover's.
-    Arrays may be reused by the next call.
+    The arrays belong to the caller: a later call leaves them alone.
     """
 
     policy: NDArray[np.float32]
@@ -48,3 +50,23 @@ class UniformEvaluator:
     def evaluate(self, batch: PositionBatch) -> Evaluation:
         shape = batch.legal.shape
         return Evaluation(np.ones(shape, np.float32), np.zeros(shape[0], np.float32))
+
+
+class ScoredEvaluator:
+    """Another evaluator's judgement, its values mixed with a share of the expected score."""
+
+    def __init__(self, evaluator: Evaluator, weight: float) -> None:
+        self._evaluator = evaluator
+        self._weight = weight
+
+    @property
+    def history(self) -> int:
+        return self._evaluator.history
+
+    def evaluate(self, batch: PositionBatch) -> Evaluation:
+        answer = self._evaluator.evaluate(batch)
+        if answer.score is None:
+            raise HonteError("search.score_weight needs an evaluator that tells scores")
+        mixed = np.empty_like(answer.value)
+        mix_scores(answer.value, answer.score, float(batch.size), self._weight, mixed)
+        return replace(answer, value=mixed)

@@ -14,8 +14,8 @@ from go_env.position import Position
 from go_env.rules import Rules
 from mcts import kernels, root
 from mcts.config import SearchConfig
-from mcts.evaluator import Evaluation, Evaluator
-from mcts.selection import mix_scores
+from mcts.evaluator import Evaluator, ScoredEvaluator
+from mcts.pipeline import Part, Pipeline
 from mcts.tree import PARAMETERS, Forest
 
 _SPARE_POSITIONS = 64  # room in the histories beyond what a search can need at once
@@ -44,7 +44,8 @@ class Search:
     """G searches on boards of one size; all of them advance together.
 
     The answer for one game does not depend on the others (given the evaluator's and the noise).
-    Trees hold `max_nodes` nodes; a full tree still searches, without growing.
+    Trees hold `max_nodes` nodes; a full tree still searches, without growing. `groups` and
+    `threads` let search and evaluation overlap (mcts.pipeline); the trees stay the same.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class Search:
         rules: Rules,
         games: int,
         max_nodes: int,
+        groups: int = 1,
+        threads: int = 1,
     ) -> None:
         self.evaluator = evaluator
         self.config = config
@@ -63,11 +66,19 @@ class Search:
         self.forest = Forest.allocate(rules, games, max_nodes, evaluator.history, length)
         self._area = np.zeros((1, self.actions), np.int8)
         self._params = _parameters(config)
-        self.evaluations = 0  # positions judged since the start
+        judge = (
+            ScoredEvaluator(evaluator, config.score_weight) if config.score_weight else evaluator
+        )
+        self._pipeline = Pipeline(judge, groups, threads)
 
     @property
     def games(self) -> int:
         return len(self.forest.states)
+
+    @property
+    def evaluations(self) -> int:
+        """How many positions were judged since the start."""
+        return self._pipeline.evaluations
 
     def set_positions(self, positions: Sequence[Position], first: int = 0) -> None:
         """Put positions at the roots of games first, first + 1, ..; their trees start empty."""
@@ -110,17 +121,15 @@ class Search:
         self._make_room(int(f.roots["length"].max()))
         f.states["target"] = targets
         f.states["done"] = 0
-        self._evaluate_roots()
+        groups = self._pipeline.cut(f)
+        self._pipeline.run(f, groups, Part.start_roots)
         if self.config.prune_pass_alive:
             root.ban_settled(f.roots, f.banned, self._area)
         if noise is None and rng is not None:
             counts = f.nodes["num_edges"][:, 0].astype(np.int64)
             noise = root.draw_noise(self.config, rng, counts, self.actions)
         schedule = self._prepare(targets, noise)
-        pending = self._collect(schedule)
-        while pending:
-            self._judge(pending)
-            pending = self._collect(schedule)
+        self._pipeline.run(f, groups, lambda part: part.collect(schedule, self._params))
         return self._conclude()
 
     def _prepare(
@@ -149,48 +158,6 @@ class Search:
             return np.zeros((1, 1, 1), np.int32)
         budgets, f.states["schedule"] = np.unique(targets, return_inverse=True)
         return root.schedule_table(considered, tuple(int(n) for n in budgets))
-
-    def _evaluate_roots(self) -> None:
-        f = self.forest
-        pending = kernels.start_roots(
-            f.roots, f.leaves, f.hashes, f.root_snapshots, f.leaf_snapshots, f.legal, f.owner,
-            f.states,
-        )  # fmt: skip
-        if pending:
-            self._judge(pending)
-
-    def _collect(self, schedule: NDArray[np.int32]) -> int:
-        f = self.forest
-        pending: int = kernels.collect(
-            f.roots, f.leaves, f.hashes, f.root_snapshots, f.leaf_snapshots, f.legal, self._area,
-            f.owner, *f.trees, f.path, schedule, f.bias, f.counts, f.banned,
-            self._params,
-        )  # fmt: skip
-        return pending
-
-    def _judge(self, pending: int) -> None:
-        """Evaluate the pending leaves and take the answers into the trees."""
-        f = self.forest
-        batch = PositionBatch(
-            self.size, f.leaves[:pending], f.legal[:pending], f.leaf_snapshots[:pending]
-        )
-        answer = self.evaluator.evaluate(batch)
-        self.evaluations += pending
-        kernels.absorb(
-            f.owner, pending, f.legal, answer.policy, self._utility(answer), *f.trees,
-            f.path,
-        )  # fmt: skip
-
-    def _utility(self, answer: Evaluation) -> NDArray[np.float32]:
-        """Return what the search maximizes: the value, with a share of the score if configured."""
-        weight = self.config.score_weight
-        if weight == 0:
-            return answer.value
-        if answer.score is None:
-            raise HonteError("search.score_weight needs an evaluator that tells scores")
-        mixed = np.empty_like(answer.value)
-        mix_scores(answer.value, answer.score, float(self.size), weight, mixed)
-        return mixed
 
     def _conclude(self) -> SearchResult:
         f, shape = self.forest, (self.games, self.actions)

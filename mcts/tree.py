@@ -15,7 +15,7 @@ not kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,10 @@ class Forest:
     def trees(self) -> tuple[np.ndarray, ...]:
         """What most kernels take, in their order."""
         return self.nodes, self.edges, self.priors, self.actions, self.states
+
+    def part(self, first: int, last: int) -> Forest:
+        """Return games first .. last - 1 as a forest of its own, over the same memory."""
+        return Forest(*(getattr(self, field.name)[first:last] for field in fields(self)))
 
     @classmethod
     def allocate(

@@ -67,7 +67,12 @@ def test_environments_load_no_torch() -> None:
 
 
 def test_ray_is_loaded_by_its_runner_only() -> None:
-    runners = ("training.ray_runner", "training.ray_baseline", "training.demo")
+    runners = (
+        "training.ray_runner",
+        "training.ray_baseline",
+        "training.ray_match",
+        "training.demo",
+    )
     assert "ray" not in loaded_by(*below(*PACKAGES, but=runners))
 
 

@@ -34,6 +34,15 @@ class TimedAgent(Protocol):
         ...
 
 
+@runtime_checkable
+class PreparedAgent(Protocol):
+    """An agent that has something to do before its clock runs."""
+
+    def prepare(self, position: Position) -> None:
+        """Get ready to move, or to be moved against, in this position."""
+        ...
+
+
 @dataclass(frozen=True)
 class Fixture:
     """One game to play. In leg 0 the first agent has Black, in leg 1 the second."""
@@ -196,6 +205,9 @@ class Arena:
     def _start(self, fixture: Fixture) -> _Running:
         position = Position.from_moves(self._rules, fixture.opening.moves)
         clock = None if self._settings.clock is None else MatchClock(self._settings.clock)
+        for agent in self._agents:
+            if clock is not None and isinstance(agent, PreparedAgent):
+                agent.prepare(position)
         values: list[float | None] = [None] * len(fixture.opening.moves)
         return _Running(fixture, position, clock, values)
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agents.base import Agent
-from training.baseline_config import Optimization
+from agents.baseline_checkpoint import save_network
+from agents.baseline_network import ActorCritic, QNetwork
+from training.baseline_config import Optimization, PolicyGradientRunConfig, QRunConfig
 from training.collectors import Collector, Tally
+
+_Network = TypeVar("_Network", QNetwork, ActorCritic)
 
 
 class BaselineLearner(Protocol):
@@ -107,9 +112,52 @@ class Stepper:
         self._optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def torch_device() -> torch.device:
-    """Return where learners keep their networks."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+class NetworkLearner(Generic[_Network]):
+    """What the learners with one network share: its making, counting, publishing and saving."""
+
+    def __init__(
+        self,
+        config: QRunConfig | PolicyGradientRunConfig,
+        kind: type[_Network],
+        optimization: Optimization,
+    ) -> None:
+        self._rules, self._seed = config.rules, config.seed
+        self._rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.network: _Network = kind(config.network).to(self._device)
+        self._stepper = Stepper(self.network, optimization)
+        self.steps = self.samples = self.evaluations = 0
+        self.shape = str(config.network)
+        self.parameters: int = sum(p.numel() for p in self.network.parameters())
+
+    def facts(self) -> dict[str, float]:
+        return {}
+
+    def publish(self, path: Path, provenance: Mapping[str, Any]) -> None:
+        save_network(path, self.network, self._rules, provenance)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        counts = {"steps": self.steps, "samples": self.samples, "evaluations": self.evaluations}
+        values: dict[str, Any] = {**counts, "rng": self._rng.bit_generator.state}
+        return tensors | self._stepper.tensors(), values
+
+    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        self.network.load_state_dict(part_of(tensors, "network"))
+        self._stepper.restore(tensors)
+        self.steps, self.samples = values["steps"], values["samples"]
+        self.evaluations = values["evaluations"]
+        self._rng.bit_generator.state = values["rng"]
+
+    def _collector_seed(self, index: int, start: int) -> int:
+        sequence = np.random.SeedSequence(self._seed, spawn_key=(1, index, start))
+        return int(sequence.generate_state(1)[0])
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        # A copy: what comes through Ray is read-only.
+        return torch.from_numpy(np.array(array)).to(self._device, non_blocking=True)
 
 
 def part_of(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -5,27 +5,24 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from agents.base import Agent
-from agents.baseline_checkpoint import save_network
 from agents.baseline_network import QNetwork
 from agents.policy_agent import PolicyAgent
 from agents.q_agent import QEvaluator
 from go_env.features import feature_set
 from training.baseline_config import QRunConfig
-from training.baseline_learner import Stepper, merged, part_of, torch_device
+from training.baseline_learner import NetworkLearner, merged, part_of
 from training.collectors import Plies, QCollector, QTask, Tally, go_games, unload
 from training.losses import q_loss, q_targets
 from training.ply_replay import PlyReplay, Transitions
 
 
-class DqnLearner:
+class DqnLearner(NetworkLearner[QNetwork]):
     """One Q network in training; see `training.losses.q_targets` for what it learns.
 
     Differences from Mnih et al. 2015: both sides are played by one network and values change their
@@ -37,29 +34,21 @@ class DqnLearner:
     overlaps = True
 
     def __init__(self, config: QRunConfig) -> None:
-        self.config = config
-        self._settings = config.dqn
-        self._rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))
-        self._device = torch_device()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self.network = QNetwork(config.network).to(self._device)
-        self._target = copy.deepcopy(self.network).eval()
-        self._stepper = Stepper(self.network, config.dqn.optimization)
         settings = config.dqn
+        super().__init__(config, QNetwork, settings.optimization)
+        self.config = config
+        self._settings = settings
+        self._target = copy.deepcopy(self.network).eval()
         carry = -settings.discount if settings.two_player else settings.discount
         self._capacity = settings.capacity if settings.replay else 1
         self.replay = PlyReplay(self._capacity, carry, settings.steps, settings.symmetries)
         self._owed = 0.0  # samples that plies have paid for and no step has used
-        self.steps = self.samples = self.evaluations = 0
-        self.shape = str(config.network)
-        self.parameters = sum(p.numel() for p in self.network.parameters())
 
     def collector(self, index: int, start: int, count: int) -> QCollector:
         config = self.config
         env = go_games(config.rules, config.network.features, config.dqn.games)
-        seed = np.random.SeedSequence(config.seed, spawn_key=(1, index, start)).generate_state(1)
-        return QCollector(env, config.network, config.dqn.mask, int(seed[0]))
+        seed = self._collector_seed(index, start)
+        return QCollector(env, config.network, config.dqn.mask, seed)
 
     def tasks(self, count: int, progress: float) -> Sequence[QTask]:
         epsilon = self.config.exploration.epsilon(progress)
@@ -113,25 +102,13 @@ class DqnLearner:
         features = feature_set(network.config.features, network.config.feature_version)
         return PolicyAgent(QEvaluator(network, features), name)
 
-    def facts(self) -> dict[str, float]:
-        return {}
-
-    def publish(self, path: Path, provenance: Mapping[str, Any]) -> None:
-        save_network(path, self.network, self.config.rules, provenance)
-
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"target.{k}": v for k, v in self._target.state_dict().items()}
-        counts = {"steps": self.steps, "samples": self.samples, "evaluations": self.evaluations}
-        return tensors | self._stepper.tensors(), {**counts, "rng": self._rng.bit_generator.state}
+        tensors, values = super().state()
+        return tensors | {f"target.{k}": v for k, v in self._target.state_dict().items()}, values
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        self.network.load_state_dict(part_of(tensors, "network"))
+        super().restore(tensors, values)
         self._target.load_state_dict(part_of(tensors, "target"))
-        self._stepper.restore(tensors)
-        self.steps, self.samples = values["steps"], values["samples"]
-        self.evaluations = values["evaluations"]
-        self._rng.bit_generator.state = values["rng"]
 
     @torch.no_grad()
     def _targets(self, batch: Transitions, next_planes: Tensor) -> Tensor:
@@ -148,7 +125,3 @@ class DqnLearner:
             target,
             online,
         )
-
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        # A copy: what comes through Ray is read-only.
-        return torch.from_numpy(np.array(array)).to(self._device, non_blocking=True)

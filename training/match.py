@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from agents.registry import check_spec
 from go_env.coords import BLACK, action_from_vertex
 from go_env.errors import HonteError
 from go_env.position import Position
@@ -19,9 +20,17 @@ from go_env.sgf import SgfGame, write_sgf
 from training.arena import MatchGame
 from training.files import FolderLock, publish, publish_text
 from training.match_log import GameRecord, MatchLog, parse_log
-from training.match_plan import MatchConfig, Player, Task, parse_players, plan
+from training.match_plan import (
+    MatchConfig,
+    Player,
+    Task,
+    make_openings,
+    parse_players,
+    plan,
+)
 from training.match_report import draw_ladder, print_standings, sprt_line
-from training.match_workers import TaskPlayer, WorkerPool
+from training.match_workers import CrewMaker, ProcessCrew, TaskPlayer, WorkerPool
+from training.player_labels import resolve_label
 from training.sprt import Sprt
 from training.standings import (
     SprtFeed,
@@ -33,14 +42,19 @@ from training.standings import (
 RESULTS_FILE = "games.jsonl"
 
 
-def run_match(config: MatchConfig, out: Path, console: Console | None = None) -> Standings:
+def run_match(
+    config: MatchConfig,
+    out: Path,
+    console: Console | None = None,
+    crew: CrewMaker = ProcessCrew,
+) -> Standings:
     """Play a match to its end, or on from where it was interrupted.
 
     Writes into `out`: games.jsonl (the truth), sgf/, standings.json, ladder.png, transcripts/ of
     external engines. The same call with the same settings goes on; players and games may be added.
+    `crew` makes the workers' places, unless `config.workers` is 0.
     """
-    players = parse_players(config.players)
-    _check_anchor(config.anchor, players)
+    players = check_match(config)
     for folder in (out / "sgf", out / "transcripts"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -55,13 +69,25 @@ def run_match(config: MatchConfig, out: Path, console: Console | None = None) ->
         ) from None
     try:
         with closing(MatchLog(out / RESULTS_FILE, config.settings())) as log:
-            _play_missing(config, players, log, out, console)
+            _play_missing(config, players, log, out, console, crew)
             names = {player.name for player in players}
             records = [r for r in log.records if {r.first, r.second} <= names]
             feed = _sequential_test(config, players, records)
             return _publish(config, records, None if feed is None else feed.test, out, console)
     finally:
         lock.release()
+
+
+def check_match(config: MatchConfig) -> tuple[Player, ...]:
+    """Return the players of a match, or raise what is wrong with it; nothing is written."""
+    players = parse_players(config.players)
+    for spec in (*(player.spec for player in players), config.referee):
+        if spec is not None:
+            check_spec(spec)
+    _anchor_name(config.anchor, [player.name for player in players])
+    config.time_system()
+    make_openings(config, config.to_rules())
+    return players
 
 
 def rate_results(
@@ -76,10 +102,8 @@ def rate_results(
         except OSError as error:
             raise HonteError(f"cannot read {file}: {error.strerror}") from None
         records += parse_log(data, file)[1]
-    if anchor is not None:
-        known = dict.fromkeys(name for r in records for name in (r.first, r.second))
-        _check_anchor(anchor, [Player(name, name) for name in known])
-    return make_standings(records, anchor=anchor, prior=prior)
+    known = list(dict.fromkeys(name for r in records for name in (r.first, r.second)))
+    return make_standings(records, anchor=_anchor_name(anchor, known), prior=prior)
 
 
 def _play_missing(
@@ -88,6 +112,7 @@ def _play_missing(
     log: MatchLog,
     out: Path,
     console: Console | None,
+    crew: CrewMaker,
 ) -> None:
     finished = {record.key for record in log.records}
     tasks = plan(config, players, finished)
@@ -99,7 +124,7 @@ def _play_missing(
         return
     with (
         _progress(console, total) as advance,
-        closing(_games(config, tasks, stream, out / "transcripts")) as games,
+        closing(_games(config, tasks, stream, out / "transcripts", crew)) as games,
     ):
         for task, game in games:
             record = GameRecord.of(game, task.first.name, task.second.name, config.size)
@@ -127,16 +152,20 @@ def _sequential_test(
 
 
 def _games(
-    config: MatchConfig, tasks: Sequence[Task], stream: tuple[int, ...], transcripts: Path
+    config: MatchConfig,
+    tasks: Sequence[Task],
+    stream: tuple[int, ...],
+    transcripts: Path,
+    crew: CrewMaker,
 ) -> Generator[tuple[Task, MatchGame]]:
-    """Play tasks here or in worker processes."""
+    """Play tasks here or by workers."""
     if config.workers == 0:
         with closing(TaskPlayer(config, stream, transcripts)) as player:
             for task in tasks:
                 for game in player.play(task):
                     yield task, game
         return
-    with closing(WorkerPool(config, stream, transcripts)) as pool:
+    with closing(WorkerPool(crew(config, transcripts), config.workers, stream)) as pool:
         yield from pool.play(tasks)
 
 
@@ -147,7 +176,8 @@ def _publish(
     out: Path,
     console: Console | None,
 ) -> Standings:
-    standings = make_standings(records, anchor=config.anchor)
+    anchor = _anchor_name(config.anchor, [player.name for player in parse_players(config.players)])
+    standings = make_standings(records, anchor=anchor)
     data = {"match": config.settings(), **standings_json(standings, test)}
     publish_text(out / "standings.json", json.dumps(data, indent=1) + "\n")
     rules = config.to_rules()
@@ -171,10 +201,12 @@ def _progress(console: Console | None, total: int) -> Iterator[Callable[[str], N
         yield lambda text: progress.update(bar, advance=1, state=text)
 
 
-def _check_anchor(anchor: str | None, players: Sequence[Player]) -> None:
-    names = [player.name for player in players]
-    if anchor is not None and anchor not in names:
+def _anchor_name(anchor: str | None, names: Sequence[str]) -> str | None:
+    """Return the name of the player that a person calls the anchor, by its name or its label."""
+    name = None if anchor is None else resolve_label(anchor, names)
+    if anchor is not None and name is None:
         raise HonteError(f"the anchor {anchor!r} is not a player; there are {', '.join(names)}")
+    return name
 
 
 def _sgf_name(record: GameRecord) -> str:

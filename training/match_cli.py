@@ -9,56 +9,86 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
+from go_env.errors import HonteError
+
+if TYPE_CHECKING:
+    from training.match_plan import MatchConfig
+
+
+Specs = Annotated[
+    list[str],
+    typer.Argument(metavar="SPEC SPEC...", help="Players: SPEC, or NAME=SPEC for tables."),
+]
+Games = Annotated[int, typer.Option(help="Games of each pairing.")]
+Size = Annotated[int, typer.Option(help="Board size.")]
+Komi = Annotated[float | None, typer.Option(help="Default: the size's fair komi.")]
+RulesName = Annotated[str, typer.Option(help="tromp-taylor, chinese or cgos.")]
+MoveLimit = Annotated[int | None, typer.Option(help="Default: 4 moves a point.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the match; the same one goes on. Default: a new one."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Gauntlet = Annotated[bool, typer.Option(help="The first player meets all others.")]
+Openings = Annotated[
+    str, typer.Option(help="Random plies before each pair of games, or a folder of SGF files.")
+]
+Seconds = Annotated[float | None, typer.Option(help="Fixed time for each move.")]
+ClockText = Annotated[
+    str | None, typer.Option(help="300 (in all), 60+30/5 (Canadian) or 60+3x10 (byo-yomi).")
+]
+Grace = Annotated[float, typer.Option(help="Seconds a move that clocks forgive.")]
+RefereeSpec = Annotated[
+    str | None, typer.Option(help="gtp:COMMAND whose final_score counts; default: area.")
+]
+Bounds = Annotated[
+    tuple[float, float] | None,
+    typer.Option(metavar="ELO0 ELO1", help="Stop when decided between these differences."),
+]
+Anchor = Annotated[str | None, typer.Option(help="Name of the player at 0 Elo.")]
+Seed = Annotated[int, typer.Option(help="Of openings and players.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Processes; 0: this one (local only). Default: one a core.", min=0),
+]
+Parallel = Annotated[int, typer.Option(help="Games a worker plays in lockstep.", min=1)]
+Runner = Annotated[Literal["local", "ray"], typer.Option(help="Where workers run.")]
+Address = Annotated[str | None, typer.Option(help="Ray cluster to join; default: this machine.")]
+
 
 def match(  # noqa: PLR0913 - every flag of a command is one argument of its function
-    specs: Annotated[
-        list[str],
-        typer.Argument(metavar="SPEC SPEC...", help="Players: SPEC, or NAME=SPEC for tables."),
-    ],
-    games: Annotated[int, typer.Option(help="Games of each pairing.")] = 20,
-    size: Annotated[int, typer.Option(help="Board size.")] = 9,
-    komi: Annotated[float | None, typer.Option(help="Default: the size's fair komi.")] = None,
-    rules: Annotated[str, typer.Option(help="tromp-taylor, chinese or cgos.")] = "tromp-taylor",
-    move_limit: Annotated[int | None, typer.Option(help="Default: 4 moves a point.")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the match; the same one goes on. Default: a new one."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    gauntlet: Annotated[bool, typer.Option(help="The first player meets all others.")] = False,
-    openings: Annotated[
-        str, typer.Option(help="Random plies before each pair of games, or a folder of SGF files.")
-    ] = "2",
-    seconds: Annotated[float | None, typer.Option(help="Fixed time for each move.")] = None,
-    clock: Annotated[
-        str | None, typer.Option(help="300 (in all), 60+30/5 (Canadian) or 60+3x10 (byo-yomi).")
-    ] = None,
-    grace: Annotated[float, typer.Option(help="Seconds a move that clocks forgive.")] = 0.1,
-    referee: Annotated[
-        str | None, typer.Option(help="gtp:COMMAND whose final_score counts; default: area.")
-    ] = None,
-    sprt: Annotated[
-        tuple[float, float] | None,
-        typer.Option(metavar="ELO0 ELO1", help="Stop when decided between these differences."),
-    ] = None,
-    anchor: Annotated[str | None, typer.Option(help="Name of the player at 0 Elo.")] = None,
-    seed: Annotated[int, typer.Option(help="Of openings and players.")] = 0,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes; 0: this one. Default: one a core.", min=0)
-    ] = None,
-    parallel: Annotated[int, typer.Option(help="Games a worker plays in lockstep.", min=1)] = 32,
+    specs: Specs,
+    games: Games = 20,
+    size: Size = 9,
+    komi: Komi = None,
+    rules: RulesName = "tromp-taylor",
+    move_limit: MoveLimit = None,
+    out: Out = None,
+    as_json: Json = False,
+    gauntlet: Gauntlet = False,
+    openings: Openings = "2",
+    seconds: Seconds = None,
+    clock: ClockText = None,
+    grace: Grace = 0.1,
+    referee: RefereeSpec = None,
+    sprt: Bounds = None,
+    anchor: Anchor = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    parallel: Parallel = 32,
+    runner: Runner = "local",
+    address: Address = None,
 ) -> None:
     """Play matches between any players and rate them, with error bars."""
-    from rich.console import Console
-
-    from training.match import run_match
     from training.match_plan import MatchConfig
     from training.sprt import SprtBounds
 
+    if workers is None:
+        workers = 0 if runner == "ray" else _cores()
     config = MatchConfig(
         players=tuple(specs),
         games=games,
@@ -75,12 +105,31 @@ def match(  # noqa: PLR0913 - every flag of a command is one argument of its fun
         referee=referee,
         sprt=None if sprt is None else SprtBounds(*sprt),
         anchor=anchor,
-        workers=_cores() if workers is None else workers,
+        workers=workers,
         parallel=parallel,
     )
     folder = out or Path("matches") / time.strftime("%Y%m%d-%H%M%S")
     with ends_in_good_order(f"stopped; the same command with --out {folder} goes on"):
-        run_match(config, folder, None if as_json else Console())
+        _run(config, folder, as_json, runner, address)
+
+
+def _run(
+    config: MatchConfig, folder: Path, as_json: bool, runner: str, address: str | None
+) -> None:
+    """Play, and print what came out."""
+    from rich.console import Console
+
+    console = None if as_json else Console()
+    if runner == "ray":
+        from training import ray_match
+
+        ray_match.run(config, folder, console, address)
+    elif address is not None:
+        raise HonteError("--address needs --runner ray")
+    else:
+        from training.match import run_match
+
+        run_match(config, folder, console)
     if as_json:
         typer.echo((folder / "standings.json").read_text().rstrip())
     else:
@@ -89,10 +138,10 @@ def match(  # noqa: PLR0913 - every flag of a command is one argument of its fun
 
 def rate(
     results: Annotated[list[Path], typer.Argument(help="Folders or games.jsonl of matches.")],
-    anchor: Annotated[str | None, typer.Option(help="Name of the player at 0 Elo.")] = None,
+    anchor: Anchor = None,
     prior: Annotated[float, typer.Option(help="Virtual draws of each player.", min=0.0)] = 1.0,
     png: Annotated[Path | None, typer.Option(help="Draw the ladder into this file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Rate the games of several matches together."""
     from rich.console import Console

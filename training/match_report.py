@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -15,7 +16,7 @@ from training.elo import Z95
 from training.sprt import Sprt
 from training.standings import PlayerRow, Standings
 
-_NAME_WIDTH = 40
+_BOX, _PADDING = box.SIMPLE_HEAD, (0, 1, 0, 0)  # no width is wasted: all fits into 80 columns
 _NAMED_ROWS = 8  # larger crosstables name their rows by rank only, to fit the screen
 _SUSPICIOUS = 0.01  # p-value of the residual test below which the ladder deserves a warning
 _INK, _SOFT, _GRID, _BAR, _ANCHOR = "#24292f", "#6e7781", "#e4e7eb", "#2f6fde", "#e0762f"
@@ -37,14 +38,21 @@ def print_standings(standings: Standings, console: Console, test: Sprt | None = 
         )
     for line in remarks(standings):
         console.print(line)
+    for row in standings.players:
+        label = standings.labels[row.name]
+        if label != row.name:
+            console.print(f"{label} = {row.name}", style="dim", markup=False)
     if test is not None:
         console.print(sprt_line(test))
 
 
 def remarks(standings: Standings) -> list[str]:
-    """Return sentences on endings, duplicates, missing ratings and misfit."""
+    """Return sentences on endings, forfeits, duplicates, missing ratings and misfit."""
     endings = ", ".join(f"{count} by {reason}" for reason, count in standings.reasons.items())
     lines = [f"{len(standings.records)} games: {endings}" if endings else "no games yet"]
+    forfeits = [f"{standings.labels[r.name]} {r.forfeits}" for r in standings.players if r.forfeits]
+    if forfeits:
+        lines.append(f"Lost by forfeit: {', '.join(forfeits)}")
     if standings.duplicates:
         lines.append(
             f"{standings.duplicates} games repeat an earlier one: the error bars are too small;"
@@ -60,10 +68,11 @@ def remarks(standings: Standings) -> list[str]:
         )
         if test.p_value < _SUSPICIOUS:
             worst = test.pairs[0]
+            first, second = standings.labels[worst.first], standings.labels[worst.second]
             lines.append(
-                f"  the ratings do not explain {shorten(worst.first)} - {shorten(worst.second)}:"
-                f" {worst.score:g} of {worst.games}, expected {worst.expected:.1f} (z ="
-                f" {worst.z:+.1f}); strength is not one number here"
+                f"  the ratings do not explain {first} - {second}: {worst.score:g} of"
+                f" {worst.games}, expected {worst.expected:.1f} (z = {worst.z:+.1f}); strength is"
+                " not one number here"
             )
     return lines
 
@@ -115,7 +124,7 @@ def draw_ladder(standings: Standings, path: Path, title: str = "") -> None:
                 color=_SOFT,
                 annotation_clip=False,
             )
-        axes.set_yticks(heights, [shorten(row.name) for row in standings.players])
+        axes.set_yticks(heights, [standings.labels[row.name] for row in standings.players])
         axes.set_ylim(-0.7, len(order) - 0.3)
         axes.margins(x=0.04)
         axes.axvline(0.0, color=_GRID, linewidth=1.5, zorder=0)
@@ -123,7 +132,7 @@ def draw_ladder(standings: Standings, path: Path, title: str = "") -> None:
         axes.set_axisbelow(True)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0, colors=_INK)
-        zero = "mean of all" if ratings.anchor is None else shorten(ratings.anchor)
+        zero = "mean of all" if ratings.anchor is None else standings.labels[ratings.anchor]
         axes.set_xlabel(f"Elo ({zero} = 0), 95% intervals", color=_SOFT)
         heading = title or "Ladder"
         axes.set_title(f"{heading} · {len(standings.records)} games", loc="left", weight="bold")
@@ -131,31 +140,19 @@ def draw_ladder(standings: Standings, path: Path, title: str = "") -> None:
         figure.savefig(path, format="png", facecolor="white", bbox_inches="tight")
 
 
-def shorten(name: str) -> str:
-    """Return a name that fits into a table: the middle of long ones is left out."""
-    if len(name) <= _NAME_WIDTH:
-        return name
-    head = _NAME_WIDTH * 2 // 3
-    return f"{name[:head]}…{name[head + 1 - _NAME_WIDTH :]}"
-
-
 def _main_table(standings: Standings) -> Table:
-    table = Table(header_style="bold")
+    table = Table(box=_BOX, padding=_PADDING, header_style="bold")
     table.add_column("#", justify="right")
     table.add_column("player", overflow="fold")
-    for column in ("Elo", "± 95%", "games", "score", "draws", "as Black", "as White"):
-        table.add_column(column, justify="right", no_wrap=True)
-    if any(row.forfeits for row in standings.players):
-        table.add_column("forfeits", justify="right", style="red")
+    for column in ("Elo", "± 95%", "games", "score", "draws", "Black", "White"):
+        table.add_column(column, justify="right")
     for rank, row in enumerate(standings.players, 1):
-        cells = [str(rank), shorten(row.name), *_elo_cells(standings, row)]
+        cells = [str(rank), standings.labels[row.name], *_elo_cells(standings, row)]
         cells += [str(row.games), _percent(row.points, row.games), str(row.draws)]
         cells += [
             _percent(row.black_points, row.black_games),
             _percent(row.white_points, row.white_games),
         ]
-        if len(table.columns) > len(cells):
-            cells.append(str(row.forfeits) if row.forfeits else "")
         table.add_row(*cells)
     return table
 
@@ -171,14 +168,14 @@ def _elo_cells(standings: Standings, row: PlayerRow) -> list[str]:
 
 
 def _crosstable(standings: Standings) -> Table:
-    table = Table()
+    table = Table(box=_BOX, padding=_PADDING)
     table.add_column("", no_wrap=True)
     wide = len(standings.players) > _NAMED_ROWS
     results = standings.crosstable()
     for rank in range(1, len(standings.players) + 1):
         table.add_column(str(rank), justify="right", no_wrap=True)
     for rank, row in enumerate(standings.players, 1):
-        cells = [str(rank) if wide else f"{rank} {shorten(row.name)}"]
+        cells = [str(rank) if wide else f"{rank} {standings.labels[row.name]}"]
         for other in standings.players:
             played = results.get((row.name, other.name))
             cells.append("·" if row is other else "-".join(map(str, played)) if played else "")
@@ -190,15 +187,15 @@ def _superiority_table(standings: Standings) -> Table:
     assert standings.ratings is not None
     matrix = standings.ratings.superiority()
     order = [standings.ratings.index(row.name) for row in standings.players]
-    table = Table()
+    table = Table(box=_BOX, padding=_PADDING)
     table.add_column("", no_wrap=True)
     for rank in range(1, len(order) + 1):
         table.add_column(str(rank), justify="right", no_wrap=True)
     for rank, i in enumerate(order, 1):
         cells = ["·" if i == j else f"{100 * matrix[i, j]:.0f}" for j in order]
-        table.add_row(f"{rank} {shorten(standings.ratings.players[i])}", *cells)
+        table.add_row(f"{rank} {standings.labels[standings.ratings.players[i]]}", *cells)
     return table
 
 
 def _percent(points: float, games: int) -> str:
-    return f"{100 * points / games:.1f}%" if games else ""
+    return f"{100 * points / games:.0f}%" if games else ""

@@ -1,7 +1,8 @@
-"""Worker processes of a match: they play tasks and hand every game back as soon as it ends.
+"""Workers of a match: they play tasks and hand every game back as soon as it ends.
 
-Only the parent writes results. A worker that loses its parent ends at once, and its engines with
-it; a worker that dies is replaced and its unfinished games are played again.
+Only the driver writes results. A worker that dies is replaced and its unfinished games are played
+again; one that loses its driver ends at once, and its engines with it. Where workers live is the
+business of a crew: `ProcessCrew` here, `RayCrew` in `ray_match`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing import connection, process
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -78,65 +79,109 @@ class TaskPlayer:
             if isinstance(agent, GtpAgent):
                 slug = "".join(c if c.isalnum() or c in "-_." else "_" for c in player.name)[:60]
                 name = f"{slug}-{'-'.join(map(str, self._stream))}.log"
+                self._transcripts.mkdir(parents=True, exist_ok=True)  # this may be another machine
                 agent.record_to(self._transcripts / name)
             self._agents[player.name] = agent
         return self._agents[player.name]
 
 
-class WorkerPool:
-    """Plays tasks in several processes."""
+class WorkerDied(Exception):
+    """A worker is gone; the text says what is known of it."""
 
-    def __init__(self, config: MatchConfig, stream: Sequence[int], transcripts: Path) -> None:
-        self._config = config
+
+class Crew(Protocol):
+    """Workers, each with a TaskPlayer of its own, wherever they live."""
+
+    def hire(self, stream: tuple[int, ...]) -> Any:
+        """Start a worker and return what it is known by."""
+        ...
+
+    def give(self, worker: Any, task: Task) -> None:
+        """Let an idle worker begin a task."""
+        ...
+
+    def wait(self, workers: Collection[Any]) -> Collection[Any]:
+        """Wait until some of these busy workers have something to hand over."""
+        ...
+
+    def take(self, worker: Any) -> MatchGame | None:
+        """Return what it hands over: a game, or None at the end of its task."""
+        ...
+
+    def dismiss(self, worker: Any) -> None:
+        """Forget a worker that died."""
+        ...
+
+    def close(self) -> None:
+        """End all workers now; games in progress are lost."""
+        ...
+
+
+CrewMaker = Callable[[MatchConfig, Path], Crew]  # (match, folder of transcripts)
+
+
+class WorkerPool:
+    """Plays tasks by a crew of `config.workers`."""
+
+    def __init__(self, crew: Crew, workers: int, stream: Sequence[int]) -> None:
+        self._crew = crew
+        self._most = workers
         self._stream = tuple(stream)
-        self._transcripts = transcripts
-        self._context = multiprocessing.get_context("spawn")
-        self._workers: dict[connection.Connection, process.BaseProcess] = {}
+        self._workers: list[Any] = []
         self._started = 0
 
     def play(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, MatchGame]]:
         """Yield games as they end, in no particular order."""
         waiting = deque((task, 0) for task in tasks)
-        busy: dict[connection.Connection, tuple[Task, int]] = {}
+        busy: dict[Any, tuple[Task, int]] = {}
         while waiting or busy:
-            while waiting and len(busy) < min(self._config.workers, len(busy) + len(waiting)):
-                task, deaths = waiting.popleft()
-                idle = next((pipe for pipe in self._workers if pipe not in busy), None)
-                pipe = idle or self._hire()
-                busy[pipe] = (task, deaths)
-                with contextlib.suppress(BrokenPipeError):  # it died idle: recv will tell
-                    pipe.send(task)
-            ready = connection.wait(list(busy))
-            for pipe in [pipe for pipe in busy if pipe in ready]:
-                task, deaths = busy.pop(pipe)
+            while waiting and len(busy) < self._most:
+                worker = next((w for w in self._workers if w not in busy), None) or self._hire()
+                busy[worker] = waiting.popleft()
+                self._crew.give(worker, busy[worker][0])
+            for worker in self._crew.wait(busy):
+                task, deaths = busy.pop(worker)
                 try:
-                    message = pipe.recv()
-                except (EOFError, ConnectionResetError):
-                    waiting.appendleft((self._bury(pipe, task, deaths), deaths + 1))
+                    game = self._crew.take(worker)
+                except WorkerDied as error:
+                    self._bury(worker, task, deaths, str(error))
+                    waiting.appendleft((task, deaths + 1))
                     continue
-                if isinstance(message, MatchGame):
-                    left = tuple(f for f in task.fixtures if f != message.fixture)
-                    busy[pipe] = (replace(task, fixtures=left), deaths)
-                    yield task, message
-                elif isinstance(message, str):
-                    raise HonteError(message)
+                if game is not None:
+                    left = tuple(f for f in task.fixtures if f != game.fixture)
+                    busy[worker] = (replace(task, fixtures=left), deaths)
+                    yield task, game
 
     def close(self) -> None:
-        """End all workers now; games in progress are lost."""
-        for pipe, worker in self._workers.items():
-            pipe.close()
-            worker.terminate()
-        for worker in self._workers.values():
-            worker.join(5.0)
-            if worker.is_alive():
-                worker.kill()
-                worker.join()
-        self._workers.clear()
+        self._crew.close()
 
-    def _hire(self) -> connection.Connection:
-        mine, theirs = self._context.Pipe()
-        stream = (*self._stream, self._started)
+    def _hire(self) -> Any:
+        worker = self._crew.hire((*self._stream, self._started))
         self._started += 1
+        self._workers.append(worker)
+        return worker
+
+    def _bury(self, worker: Any, task: Task, deaths: int, how: str) -> None:
+        self._workers.remove(worker)
+        self._crew.dismiss(worker)
+        if deaths + 1 >= _MOST_DEATHS:
+            raise HonteError(
+                f"a worker died {_MOST_DEATHS} times ({how}) in"
+                f" {task.first.name} - {task.second.name}: out of memory? try fewer --workers"
+            )
+
+
+class ProcessCrew:
+    """Workers as processes of this machine, known by their pipes."""
+
+    def __init__(self, config: MatchConfig, transcripts: Path) -> None:
+        self._config = config
+        self._transcripts = transcripts
+        self._context = multiprocessing.get_context("spawn")
+        self._processes: dict[connection.Connection, process.BaseProcess] = {}
+
+    def hire(self, stream: tuple[int, ...]) -> connection.Connection:
+        mine, theirs = self._context.Pipe()
         arguments = (theirs, self._config, stream, self._transcripts)
         worker = self._context.Process(target=_work, args=arguments, daemon=True)
         threads = {"OMP_NUM_THREADS": "1"} if "OMP_NUM_THREADS" not in os.environ else {}
@@ -147,25 +192,47 @@ class WorkerPool:
             for name in threads:
                 del os.environ[name]
         theirs.close()
-        self._workers[mine] = worker
+        self._processes[mine] = worker
         return mine
 
-    def _bury(self, pipe: connection.Connection, task: Task, deaths: int) -> Task:
-        worker = self._workers.pop(pipe)
-        worker.join()
-        pipe.close()
-        if deaths + 1 >= _MOST_DEATHS:
-            raise HonteError(
-                f"a worker died {_MOST_DEATHS} times (exit code {worker.exitcode}) in"
-                f" {task.first.name} - {task.second.name}: out of memory? try fewer --workers"
-            )
-        return task
+    def give(self, worker: connection.Connection, task: Task) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it died idle: `take` will tell
+            worker.send(task)
+
+    def wait(self, workers: Collection[connection.Connection]) -> list[Any]:
+        return connection.wait(list(workers))
+
+    def take(self, worker: connection.Connection) -> MatchGame | None:
+        try:
+            message = worker.recv()
+        except (EOFError, ConnectionResetError):
+            died = self._processes[worker]
+            died.join()
+            raise WorkerDied(f"exit code {died.exitcode}") from None
+        if isinstance(message, str):
+            raise HonteError(message)
+        return message if isinstance(message, MatchGame) else None
+
+    def dismiss(self, worker: connection.Connection) -> None:
+        del self._processes[worker]
+        worker.close()
+
+    def close(self) -> None:
+        for pipe, worker in self._processes.items():
+            pipe.close()
+            worker.terminate()
+        for worker in self._processes.values():
+            worker.join(5.0)
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+        self._processes.clear()
 
 
 def _work(
     pipe: connection.Connection, config: MatchConfig, stream: tuple[int, ...], transcripts: Path
 ) -> None:
-    """Run a worker: tasks in, games out; the number 0 says that a task is done."""
+    """Run a worker process: tasks in, games out; the number 0 says that a task is done."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     player: TaskPlayer | None = None
     message: Any

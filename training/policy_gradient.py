@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.base import Agent
-from agents.baseline_checkpoint import save_network
 from agents.baseline_network import ActorCritic
 from agents.pg_agent import ActorCriticEvaluator
 from agents.policy_agent import PolicyAgent
 from go_env.features import feature_set
 from training.baseline_config import PolicyGradientRunConfig
-from training.baseline_learner import Stepper, merged, part_of, torch_device
+from training.baseline_learner import NetworkLearner, merged, part_of
 from training.collectors import (
     Bools,
     Floats,
@@ -60,7 +58,7 @@ class Judged:
     old_log_probs: Floats
 
 
-class PolicyGradientLearner:
+class PolicyGradientLearner(NetworkLearner[ActorCritic]):
     """One actor-critic network in training, and the pool of what it was before.
 
     Differences from the sources: games are played to their end, so that nothing is bootstrapped at
@@ -71,18 +69,11 @@ class PolicyGradientLearner:
     overlaps = False  # gradients are those of the policy that played
 
     def __init__(self, config: PolicyGradientRunConfig) -> None:
+        super().__init__(config, ActorCritic, config.policy_gradient.optimization)
         self.config = config
         self._settings = config.policy_gradient
-        self._rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))
-        self._device = torch_device()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self.network = ActorCritic(config.network).to(self._device)
-        self._stepper = Stepper(self.network, self._settings.optimization)
         self.pool: list[Weights] = []
-        self.steps = self.samples = self.evaluations = self.iterations = 0
-        self.shape = str(config.network)
-        self.parameters = sum(p.numel() for p in self.network.parameters())
+        self.iterations = 0
 
     @property
     def uses_critic(self) -> bool:
@@ -92,8 +83,8 @@ class PolicyGradientLearner:
         config = self.config
         games = max(2, -(-self._settings.games // count))
         env = go_games(config.rules, config.network.features, games)
-        seed = np.random.SeedSequence(config.seed, spawn_key=(1, index, start)).generate_state(1)
-        return PolicyCollector(env, config.network, self._settings.symmetries, int(seed[0]))
+        seed = self._collector_seed(index, start)
+        return PolicyCollector(env, config.network, self._settings.symmetries, seed)
 
     def tasks(self, count: int, progress: float) -> Sequence[PolicyTask]:
         """Return one task for all: against one randomly drawn member of the pool, or itself."""
@@ -130,36 +121,19 @@ class PolicyGradientLearner:
         features = feature_set(network.config.features, network.config.feature_version)
         return PolicyAgent(ActorCriticEvaluator(network, features), name)
 
-    def facts(self) -> dict[str, float]:
-        return {}
-
-    def publish(self, path: Path, provenance: Mapping[str, Any]) -> None:
-        save_network(path, self.network, self.config.rules, provenance)
-
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors, values = super().state()
         for index, weights in enumerate(self.pool):
             tensors |= {f"pool{index}.{k}": torch.from_numpy(v) for k, v in weights.items()}
-        values = {
-            "steps": self.steps,
-            "samples": self.samples,
-            "evaluations": self.evaluations,
-            "iterations": self.iterations,
-            "pool": len(self.pool),
-            "rng": self._rng.bit_generator.state,
-        }
-        return tensors | self._stepper.tensors(), values
+        return tensors, {**values, "iterations": self.iterations, "pool": len(self.pool)}
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        self.network.load_state_dict(part_of(tensors, "network"))
-        self._stepper.restore(tensors)
+        super().restore(tensors, values)
         self.pool = [
             {k: v.numpy() for k, v in part_of(tensors, f"pool{index}").items()}
             for index in range(values["pool"])
         ]
-        self.steps, self.samples = values["steps"], values["samples"]
-        self.evaluations, self.iterations = values["evaluations"], values["iterations"]
-        self._rng.bit_generator.state = values["rng"]
+        self.iterations = values["iterations"]
 
     def _judge(self, games: Games) -> Judged:
         """Tell how much better each ply was than expected."""
@@ -248,10 +222,6 @@ class PolicyGradientLearner:
             "entropy": entropy.mean(),
             "value_loss": critic_loss(values, self._tensor(plies.returns[rows])),
         }
-
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        # A copy: what comes through Ray is read-only.
-        return torch.from_numpy(np.array(array)).to(self._device, non_blocking=True)
 
 
 def _fields(plies: Judged) -> list[np.ndarray]:

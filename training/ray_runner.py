@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +63,8 @@ def available_cores() -> int:
 @contextmanager
 def ray_cluster(address: str | None) -> Iterator[None]:
     """Join a cluster, or start Ray on this machine; leave or stop it at the end."""
-    _connect(address)
+    with _termination_kept():
+        _connect(address)
     try:
         yield
     finally:
@@ -87,6 +90,17 @@ def _connect(address: str | None) -> None:
             f"Ray is not reachable at {address or 'this machine'}: {reason}; "
             "check --address, or train with --runner local"
         ) from None
+
+
+@contextmanager
+def _termination_kept() -> Iterator[None]:
+    """Handle SIGTERM as before: `ray.init` puts a handler there that dumps a stack and aborts."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 @dataclass

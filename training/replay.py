@@ -267,7 +267,7 @@ def _build_rows(
     """Rebuild the picked rows into the batch arrays."""
     b = boards[0]
     points = np.int64(b.side) * np.int64(b.side)
-    liberties = np.empty(b.color.shape[0], np.int16)
+    scratch = np.empty((3, b.color.shape[0]), np.int16)
     for i in range(len(picks)):
         row = picks[i]
         game, table = row_game[row], tables[symmetries[i]]
@@ -281,7 +281,7 @@ def _build_rows(
             encode_zero_one(b, snapshots, 0, table, planes, i)
         else:
             fill_legal(b, hashes, 0, legal, 0)
-            encode_lean_one(b, legal, 0, table, liberties, planes, i)
+            encode_lean_one(b, legal, 0, table, scratch, planes, i)
         sign = np.float32(1.0 if b.to_play == BLACK else -1.0)
         total = np.float32(0.0)
         for action in range(points + 1):

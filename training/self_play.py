@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,8 @@ class SelfPlayConfig:
     """How games are made."""
 
     games: int = 96  # in lockstep, per process and board size
+    groups: int = 1  # of those games; with 2, one is searched while a device evaluates the other
+    threads: int = 1  # that search; 0: one a core
     simulations: int = 32  # of a full search, at the end of the run
     first_simulations: int = 16  # of a full search, at the start of the run
     fast_fraction: float = 0.0  # of the moves get a fast search and no policy target; KataGo: 0.75
@@ -46,12 +49,19 @@ class SelfPlayConfig:
     def __post_init__(self) -> None:
         if self.games < 1 or min(self.simulations, self.first_simulations) < 2:
             raise HonteError("self_play needs at least 1 game and 2 simulations")
+        if not 1 <= self.groups <= self.games or self.threads < 0:
+            raise HonteError("self_play needs 1 <= groups <= games, and threads from 0")
         if not 0 <= self.fast_fraction < 1:
             raise HonteError("self_play.fast_fraction must be from 0 to below 1")
         if self.fast_fraction and self.fast_simulations < 2:
             raise HonteError("self_play.fast_simulations must be at least 2")
         if not (0 <= self.decided_control <= 1 and 0 <= self.fork_fraction <= 1):
             raise HonteError("self_play decided_control and fork_fraction must be from 0 to 1")
+
+    @property
+    def largest_batch(self) -> int:
+        """The number of positions that one group can ask for at once."""
+        return -(-self.games // self.groups)
 
     def rules(self, rules: Rules, size: int) -> Rules:
         """Return the rules of self-play games on boards of this size."""
@@ -87,7 +97,8 @@ class SelfPlay:
         self._next_id = first_id
         most = max(config.simulations, config.first_simulations)
         nodes = 2 * most + 2 if search.reuse else most + 2
-        self.search = Search(evaluator, search, rules, config.games, nodes)
+        threads = config.threads or len(os.sched_getaffinity(0))
+        self.search = Search(evaluator, search, rules, config.games, nodes, config.groups, threads)
         self.search.forest.roots[:] = layout.new_boards(config.games, rules)
         self._forks = ForkBook(rules)
         self._limit = rules.move_limit or 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from go_env.errors import HonteError
 from training.bradley_terry import Floats, Results
 from training.elo import Ratings, bootstrap, rate, ratings_json
 from training.match_log import GameRecord
+from training.player_labels import short_labels
 from training.residuals import ResidualTest, residual_test
 from training.sprt import Sprt
 
@@ -56,6 +58,11 @@ class Standings:
     pair_intervals: Floats | None
     duplicates: int
     reasons: dict[str, int]
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Short names for tables."""
+        return short_labels([row.name for row in self.players])
 
     def crosstable(self) -> dict[tuple[str, str], tuple[int, int, int]]:
         """Return wins, draws and losses of the first against the second, both ways round."""

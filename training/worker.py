@@ -77,8 +77,8 @@ class Worker:
 
     def play(self, task: PlayTask, weights: Weights) -> PlayResult:
         """Go on with the games of one size."""
-        games = self._config.self_play.games
-        evaluator = self._evaluator("play", task.size, weights, task.plan.model, games)
+        batch = self._config.self_play.largest_batch
+        evaluator = self._evaluator("play", task.size, weights, task.plan.model, batch)
         player = self._players.get(task.size)
         if player is None:
             rules = self._config.self_play.rules(self._config.rules, task.size)

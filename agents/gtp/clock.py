@@ -2,12 +2,14 @@
 
 The aim is never to lose on time and otherwise to spend the time where it counts. All is measured
 from the moment when a command *arrived*, so that a machine that wakes us late costs thinking time,
-not the game.
+not the game. What we cannot see coming is kept in reserve: as much as answers have lately been
+late, and in overtime, where one late answer loses, the length of a usual stall of a busy machine.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from go_env.coords import BLACK, WHITE
@@ -16,10 +18,15 @@ System = Literal["none", "absolute", "canadian", "byoyomi"]
 
 MIN_LAG_S = 0.05  # a move: what the client's clock may show beyond ours on a busy machine
 _KEPT_SHARE = 0.15  # of the main time, at most, that is kept for the lag of moves without thought
-_OVERTIME_SHARE = 0.85  # of an overtime period that a single move may use
+_OVERTIME_SHARE = 0.85  # of an overtime period that a single move may use ...
+_STALL_S = 0.5  # ... and this is kept of it for stalls of the machine ...
+_STALL_SHARE = 0.5  # ... but of a short period at most this share
 _LONGEST_TO_PLANNED = 2.5  # a difficult move may take this much longer than planned
 _MAIN_SHARE = 0.25  # of the main time that a single move may use without overtime behind it
-_LAG_DECAY = 0.9  # per move
+_LATENESS_FACTOR = 2.0  # kept in reserve, over what lateness is to be expected
+_LATENESS_KEPT = 100  # moves
+_LATENESS_QUANTILE = 0.95
+_PEAK_DECAY = 0.9  # per move, of the worst one
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,32 @@ class Allotment:
     planned_s: float
     longest_s: float
 
+    def lateness_s(self, elapsed_s: float, thought_s: float) -> float:
+        """Return how long after the end of a search, or the latest end allotted, its answer came.
+
+        Both times are counted from the arrival of the command.
+        """
+        return max(0.0, elapsed_s - min(thought_s, self.longest_s))
+
+
+@dataclass
+class Lateness:
+    """How late answers have been: a high quantile of many, and the worst of the latest few."""
+
+    _latest_s: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENESS_KEPT))
+    _peak_s: float = 0.0
+
+    def note(self, late_s: float) -> None:
+        self._latest_s.append(late_s)
+        self._peak_s = max(late_s, self._peak_s * _PEAK_DECAY)
+
+    @property
+    def reserve_s(self) -> float:
+        """Return what to keep of a clock for being late."""
+        ranked = sorted(self._latest_s)
+        usual_s = ranked[int(_LATENESS_QUANTILE * len(ranked))] if ranked else 0.0
+        return max(MIN_LAG_S, _LATENESS_FACTOR * max(usual_s, self._peak_s))
+
 
 def moves_left(size: int, ply: int) -> float:
     """Estimate how many moves one player still has to make.
@@ -76,7 +109,7 @@ class Clock:
 
     def __init__(self) -> None:
         self._system = TimeSystem()
-        self._lag_s = 0.0  # how late we have been lately
+        self._lateness = Lateness()
         self._left: dict[int, Remaining] = {}
         self._told: set[int] = set()  # colors whose time the client has just told
 
@@ -113,9 +146,10 @@ class Clock:
         if not self.running:
             return None
         left = self._left[color]
-        spare_s = max(MIN_LAG_S, 2 * self._lag_s)
+        spare_s = self._lateness.reserve_s
         per_move_s = self._per_move_s(color)
-        overtime_s = max(0.0, per_move_s * _OVERTIME_SHARE - spare_s)
+        stall_s = max((1 - _OVERTIME_SHARE) * per_move_s, min(_STALL_S, _STALL_SHARE * per_move_s))
+        overtime_s = max(0.0, per_move_s - stall_s - spare_s)
         if left.main_s <= spare_s and per_move_s:
             return Allotment(overtime_s, overtime_s)
         kept_s = min(MIN_LAG_S * size * size, _KEPT_SHARE * self._system.main_s)
@@ -125,16 +159,14 @@ class Clock:
         longest_s = min(_LONGEST_TO_PLANNED * planned_s, usable_s * _MAIN_SHARE + overtime_s)
         return Allotment(min(planned_s, longest_s), longest_s)
 
-    def spend(self, color: int, elapsed_s: float, allotted: Allotment | None) -> None:
+    def spend(self, color: int, elapsed_s: float, late_s: float = 0.0) -> None:
         """Take a move's time from the clock, and learn how punctual we are.
 
         `time_left` corrects what we assume of the lag; many clients do not send it.
         """
         if not self.running:
             return
-        if allotted is not None:
-            late_s = max(0.0, elapsed_s - allotted.longest_s)
-            self._lag_s = max(late_s, self._lag_s * _LAG_DECAY)
+        self._lateness.note(late_s)
         self._told.discard(color)
         left = self._left[color]
         charged_s = elapsed_s + MIN_LAG_S

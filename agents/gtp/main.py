@@ -6,13 +6,13 @@ import sys
 from dataclasses import dataclass, replace
 
 from agents.base import Agent
-from agents.champion import SHIPPED, default_champion, find_checkpoint
+from agents.champion import SHIPPED, default_champion
 from agents.gtp.json_analysis import AnalysisOptions
 from agents.gtp.json_query import PERSPECTIVES, Perspective
 from agents.gtp.options import GtpOptions
 from agents.gtp.searcher import PlayerFactory
 from agents.gtp.service import serve_analysis, serve_gtp, standard_streams
-from agents.registry import make_agent, parse_spec
+from agents.registry import check_spec, make_agent, parse_spec
 from go_env.errors import HonteError
 from go_env.rules import Rules, fair_komi
 
@@ -49,14 +49,9 @@ def choose_player(spec: str | None) -> Choice:
 def player_factory(choice: Choice) -> PlayerFactory:
     """Return the maker of the player; a spec that makes no sense is an error at once.
 
-    Of trained players only the file is looked for: to load one takes seconds, and clients wait for
-    the first answer.
+    A network is loaded later: that takes seconds, and clients wait for the first answer.
     """
-    spec = parse_spec(choice.spec)
-    if spec.kind in ("honte", "policy"):
-        find_checkpoint(spec.target)
-    else:
-        make_agent(choice.spec, size=GtpOptions.size).close()
+    check_spec(choice.spec)
 
     def make(size: int, seed: int) -> Agent:
         return make_agent(choice.spec, size=size, seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from agents.gtp.searcher import Searcher
 from agents.gtp.state import State
 from agents.gtp.thinking import Limits
 from go_env.coords import BLACK, pass_action, vertex_from_action
+from go_env.errors import HonteError
 from go_env.position import Position
 
 _DRAWN_BELOW = 0.005  # points
@@ -36,6 +38,7 @@ class Thought:
     position: Position
     decision: Decision
     started: float
+    thought_s: float  # until the search ended
     allotted: Allotment | None
 
 
@@ -102,7 +105,8 @@ class PlayCommands:
             lambda: call.interrupted,
             (lambda: None) if on_slice is None else (lambda: on_slice(searcher)),
         )
-        return Thought(position, searcher.best(), started, allotted)
+        thought_s = time.monotonic() - started
+        return Thought(position, searcher.best(), started, thought_s, allotted)
 
     def _limits(self, started: float, allotted: Allotment | None) -> Limits:
         """Combine the clock, the time per move and the simulations; something must end a search."""
@@ -124,7 +128,9 @@ class PlayCommands:
 
     def _stop_clock(self, thought: Thought, color: int) -> None:
         elapsed = time.monotonic() - thought.started
-        self._state.clock.spend(color, elapsed, thought.allotted)
+        if thought.allotted is not None:
+            late_s = thought.allotted.lateness_s(elapsed, thought.thought_s)
+            self._state.clock.spend(color, elapsed, late_s)
         self._state.thinking_s += elapsed
 
     def _wins_by_passing(self, position: Position) -> bool:
@@ -164,8 +170,15 @@ class PlayCommands:
         stones = integer_argument(call, 2)
         if min(main_s, period_s, stones) < 0:
             raise GtpError(SYNTAX_ERROR)
-        self._state.clock.set_system(TimeSystem.from_gtp(main_s, period_s, stones))
+        self._set_clock(TimeSystem.from_gtp(main_s, period_s, stones))
         return ""
+
+    def _set_clock(self, system: TimeSystem) -> None:
+        """Adopt a time control; a player that is not loaded yet is loaded before a clock runs."""
+        self._state.clock.set_system(system)
+        if self._state.clock.running:
+            with contextlib.suppress(HonteError):  # a move will tell, and to more purpose
+                self._state.seat.take(self._state.game.size)
 
     def _kgs_time_settings(self, call: Call) -> str:
         """Source: kgsGtp: none | absolute M | byoyomi M PERIOD COUNT | canadian M PERIOD STONES."""
@@ -184,7 +197,7 @@ class PlayCommands:
                 system = TimeSystem("canadian", main_s, period_s, int(stones))
             case _:
                 raise GtpError(SYNTAX_ERROR)
-        self._state.clock.set_system(system)
+        self._set_clock(system)
         return ""
 
     def _time_left(self, call: Call) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from agents.base import Agent, Decision
 from agents.gtp.restriction import Ban, RestrictedEvaluator
 from agents.mcts_agent import Analysis, MctsAgent, MoveInfo, SearchSession
+from agents.tree_shelf import same_situation
 from go_env.position import Position
 from go_env.rules import Rules
 from mcts.evaluator import Evaluator
@@ -45,7 +46,7 @@ class AgentSearcher:
         return 0 if self._decision is None else 1
 
     def set_position(self, position: Position) -> None:
-        if position is not self._position:
+        if self._position is None or not same_situation(position, self._position):
             self._position, self._decision = position, None
 
     def run(self, simulations: int) -> None:
@@ -99,7 +100,6 @@ class Seat:
         self._size = 0
         self.agent: Agent | None = None
         self._searcher: Searcher | None = None
-        self._searched: Position | None = None
 
     def take(self, size: int) -> None:
         """Have a player for this board size, ready to think; the old one stays if that fails."""
@@ -114,12 +114,9 @@ class Seat:
         self.agent, self._searcher, self._size = agent, searcher, size
 
     def search(self, position: Position) -> Searcher:
-        """Return the player's search of a position; a game that was set up anew keeps its tree."""
+        """Return the player's search of a position, with what earlier ones of the game found."""
         self.take(position.size)
         assert self._searcher is not None
-        if self._searched is not None:
-            position = _continuation(self._searched, position)
-        self._searched = position
         self._searcher.set_position(position)
         return self._searcher
 
@@ -149,26 +146,8 @@ class Seat:
     def close(self) -> None:
         if self.agent is not None:
             self.agent.close()
-        self.agent = self._searcher = self._searched = None
+        self.agent = self._searcher = None
         self._size = 0
-
-
-def _continuation(earlier: Position, later: Position) -> Position:
-    """Return `later` as a successor of `earlier` where it is one move for move, or as it is.
-
-    Clients like Sabaki clear the board and replay the game; searches know positions by identity.
-    """
-    count = len(earlier.moves)
-    if later.rules != earlier.rules or later.moves[:count] != earlier.moves:
-        return later
-    ours, theirs = earlier.root(), later.root()
-    if ours.to_play != theirs.to_play or (ours.board != theirs.board).any():
-        return later
-    position = earlier
-    for color, action in later.moves[count:]:
-        position = position.play(action, color)
-    same = position.to_play == later.to_play and position.ended == later.ended
-    return position if same else later
 
 
 def make_searcher(agent: Agent, bans: Sequence[Ban] = (), root_ply: int = 0) -> Searcher:

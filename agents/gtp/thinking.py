@@ -11,7 +11,7 @@ import numpy as np
 from agents.gtp.searcher import Searcher
 
 _SLICE_S = 0.05  # how often the clock and the input are looked at
-_SLICE_SHARE = 0.2  # ... or after this share of the time left
+_SLICE_SHARE = 0.1  # ... or after this share of the time left
 _RATE_MEMORY = 0.7
 _FIRST_CHUNK = 8
 _LEVEL = 0.9  # of the leader's visits: a second move that has so many may still overtake it
@@ -34,6 +34,7 @@ class Thinker:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._per_s: float | None = None  # simulations a second
+        self._latest_per_s = 0.0  # ... of the latest slice
 
     def think(
         self,
@@ -63,12 +64,18 @@ class Thinker:
         searcher.run(count)
         elapsed = max(self._now() - started, 1e-6)
         rate = count / elapsed
-        old = self._per_s
+        old, self._latest_per_s = self._per_s, rate
         self._per_s = rate if old is None else _RATE_MEMORY * old + (1 - _RATE_MEMORY) * rate
 
     def slice_count(self, seconds: float = _SLICE_S) -> int:
-        """Return how many simulations fit into so many seconds, at least one."""
-        return max(1, int((self._per_s or _FIRST_CHUNK / _SLICE_S) * seconds))
+        """Return how many simulations fit into so many seconds, at least one.
+
+        The slower of the usual and the latest speed counts: a machine that has just begun to stall
+        is not asked for much at once.
+        """
+        if self._per_s is None:
+            return max(1, int(_FIRST_CHUNK / _SLICE_S * seconds))
+        return max(1, int(min(self._per_s, self._latest_per_s) * seconds))
 
     def _next_count(self, limits: Limits, done: int, has_visits: bool) -> int:
         """Return how many simulations to run now; 0: it is time to stop."""

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from agents import gtp_process
 from agents.gtp.clock import Remaining, TimeSystem
 from agents.gtp_agent import GtpAgent
-from agents.gtp_process import EngineFailure, EngineRefusal, GtpProcess
+from agents.gtp_process import EngineFailure, EngineRefusal, GtpProcess, engine_words
 from go_env.coords import BLACK, WHITE, action_from_vertex
 from go_env.errors import HonteError
 from go_env.position import Position
@@ -157,10 +158,24 @@ def test_the_clock_is_told_and_bounds_the_wait(play):
 
 
 def test_a_missing_program_and_a_bad_command_line_are_one_clear_line():
-    with pytest.raises(HonteError, match="'no-such-engine' is not an executable"):
+    with pytest.raises(HonteError, match="no-such-engine: not found; check gtp:no-such-engine"):
         GtpAgent("no-such-engine --mode gtp")
     with pytest.raises(HonteError, match="cannot be parsed"):
         GtpAgent("engine 'unbalanced")
+    with pytest.raises(HonteError, match="no engine given"):
+        GtpAgent(" ")
+
+
+def test_gnugo_is_found_where_debian_puts_it_or_its_package_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", "/bin")
+    monkeypatch.setattr(gtp_process, "_GAMES_PATH", str(tmp_path))
+    with pytest.raises(HonteError) as error:
+        engine_words("gnugo --mode gtp")
+    assert str(error.value) == "gnugo: not found; apt-get install gnugo"
+    program = tmp_path / "gnugo"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert engine_words("gnugo --mode gtp") == [str(program), "--mode", "gtp"]
 
 
 def test_the_transcript_is_kept_in_memory_and_in_a_file(play, tmp_path):

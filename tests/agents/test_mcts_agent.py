@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from agents.gtp.game import facing
 from agents.mcts_agent import MctsAgent, SearchSession
 from games import random_position, random_positions
 from go_env.errors import HonteError
@@ -114,9 +115,61 @@ def test_the_tree_follows_the_game() -> None:
     position = position.play(reply.action)
     found.set_position(position.play(int(np.flatnonzero(position.legal())[0])))  # two moves on
     found.run(5)
-    found.set_position(Position.initial(RULES))  # another game: nothing is kept
+    found.set_position(Position.initial(Rules(5, 1.5)))  # another game: nothing is kept
     found.run(5)
     assert found.root_visits == 5
+
+
+def test_a_move_taken_back_leaves_the_search_as_it_was() -> None:
+    found, undisturbed = session(), session()
+    for each in (found, undisturbed):
+        each.run(200)
+    after = START.play(found.best().action)
+    found.set_position(after)
+    found.run(70)
+    found.set_position(after.undo())
+    assert found.root_visits == 200
+    for each in (found, undisturbed):
+        each.run(50)
+    np.testing.assert_array_equal(found.best().visits, undisturbed.best().visits)
+    assert found.analysis().moves == undisturbed.analysis().moves
+
+
+def test_a_move_played_again_or_another_in_its_place_finds_its_tree() -> None:
+    found = session()
+    found.run(200)
+    first, second = (move.action for move in found.analysis().moves[:2])
+    known = {move.action: move.visits for move in found.analysis().moves}
+    found.set_position(START.play(first))
+    assert found.root_visits == known[first] - 1
+    found.run(300)
+    found.set_position(START.play(second))  # at once: clients take back and play in one breath
+    assert found.root_visits == known[second] - 1
+    found.run(5)
+    found.set_position(START.play(first))
+    assert found.root_visits == known[first] - 1 + 300
+    replayed = Position.initial(RULES).play(first)  # the same game, set up anew
+    found.set_position(replayed)
+    assert found.root_visits == known[first] - 1 + 300
+    for _ in range(20):  # whatever was searched where, what it says is about the board
+        replayed = replayed.play(found.best().action)
+        found.set_position(replayed)
+        found.run(20)
+        visits = found.best().visits
+        assert visits is not None
+        assert visits.sum() == found.root_visits
+        assert not visits[~replayed.legal()].any()
+
+
+def test_no_memory_for_other_trees() -> None:
+    found = SearchSession(HashEvaluator(5), CONFIG, shelf_bytes=0)
+    found.set_position(START)
+    found.run(100)
+    best = found.best().action
+    found.set_position(START.play(best))
+    assert found.root_visits > 0
+    found.set_position(START)
+    assert found.root_visits == 0
 
 
 def test_analysis_is_ordered_and_playable() -> None:
@@ -150,3 +203,17 @@ def test_moves_out_of_turn_start_a_new_tree() -> None:
     found.set_position(START.play(7).play(8, 1))  # Black twice
     found.run(5)
     assert found.root_visits == 5
+    found = session()
+    found.run(50)
+    after = START.play(found.best().action)
+    found.set_position(facing(after, 1))  # White's turn is left out: nothing is known of that
+    assert found.root_visits == 0
+    own = int(np.flatnonzero(after.board.ravel())[0])
+    alone = SearchSession(HashEvaluator(5), CONFIG)
+    alone.set_position(facing(after, 1))
+    for each in (found, alone):
+        each.run(40)
+        visits = each.best().visits
+        assert visits is not None
+        assert visits[own] == 0
+    np.testing.assert_array_equal(found.best().visits, alone.best().visits)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from agents.random_agent import RandomAgent
-from agents.registry import make_agent, parse_spec
+from agents.registry import check_spec, make_agent, parse_spec
 from games import random_positions
 from go_env.diagram import parse_position
 from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.rules import Rules
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_specs_are_taken_apart() -> None:
@@ -35,12 +41,25 @@ def test_specs_are_taken_apart() -> None:
         ("rollout?search=alphabeta", "puct or gumbel"),
         ("honte:/nowhere/at/all", "no such weights"),
         ("random?sims=3", "unknown option"),
+        ("honte?sim=3", "did you mean 'sims'"),
+        ("policy?temperature=-1", "must not be negative"),
+        ("gtp:no-such-engine --mode gtp", "not found"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(spec: str, complaint: str) -> None:
     with pytest.raises(HonteError, match=complaint) as error:
-        make_agent(spec, size=5)
+        check_spec(spec)
     assert "\n" not in str(error.value)
+    with pytest.raises(HonteError, match=complaint):
+        make_agent(spec, size=5)
+
+
+def test_a_check_loads_nothing() -> None:
+    code = "import sys; from agents.registry import check_spec; check_spec(sys.argv[1]);"
+    code += "print('torch' in sys.modules)"
+    command = [sys.executable, "-c", code, "honte?sims=3"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.split() == ["False"]
 
 
 def test_players_keep_their_name_and_seed() -> None:

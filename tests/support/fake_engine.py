@@ -2,8 +2,9 @@
 
 It plays the first empty point from the top left corner and passes after 20 moves. FAULT is what
 happens at its MOVE-th genmove (default 1): none, crash, crash-always, hang, silent, illegal,
-garbage, resign, nonsense, refuse, deaf (ignores quit, too), slow (0.3 s a move). `crash` and `hang`
-happen once in the life of the marker file that the environment variable FAKE_ENGINE_MARKER names.
+garbage, resign, nonsense, refuse, deaf (ignores quit, too), slow (0.3 s a move), slow-start (3 s at
+boardsize). `crash` and `hang` happen once in the life of the marker file that the environment
+variable FAKE_ENGINE_MARKER names.
 """
 
 import os
@@ -63,6 +64,7 @@ def main() -> None:
         elif command in ("name", "version", "protocol_version"):
             answer = {"name": "Fake", "version": "1.0", "protocol_version": "2"}[command]
         elif command in ("boardsize", "clear_board"):
+            time.sleep(3 if (fault, command) == ("slow-start", "boardsize") else 0)
             size, moves = (int(words[0]) if words else size), []
         elif command == "play":
             moves.append(words[1].upper())

@@ -144,8 +144,16 @@ def test_engines_run_out_of_time(tmp_path):
     }
 
 
+def test_setting_up_an_engine_is_not_on_its_clock(tmp_path):
+    """Like an engine that loads its network at `boardsize`, which takes seconds."""
+    players = (f"slow={FAKE} slow-start", "random")
+    run_match(config(*players, games=2, clock="1+1x1", openings="0"), tmp_path)
+    assert "time" not in {record.reason for record in games_of(tmp_path)}
+
+
 def test_searching_players_use_their_seconds_per_move(tmp_path):
-    run_match(config("rollout?sims=2", "random", games=1, seconds=0.3, grace_s=1.0), tmp_path)
+    options = {"games": 1, "seconds": 1.0, "grace_s": 9.0, "move_limit": 12}
+    run_match(config("rollout?sims=2", "random", **options), tmp_path)
     (record,) = games_of(tmp_path)
     assert record.reason in ("score", "move limit")
     moves = (len(record.moves.split()) - 2 + 1) // 2
@@ -190,6 +198,10 @@ def test_pairings_advance_together():
         (("random",), {}, "at least two players"),
         (("a=random", "a=random"), {}, "two players are called 'a'"),
         (("random", "nonsense"), {}, "nonsense"),
+        (("random", "honte?simz=3"), {"workers": 1}, "did you mean 'sims'"),
+        (("random", "honte:no/such/run"), {}, "no such weights file"),
+        (("random", "random"), {"openings": "no/such/book"}, "no/such/book"),
+        (("random", "random"), {"referee": "gtp:no-such-engine"}, "no-such-engine"),
         (("random", "random"), {"games": 0}, "at least one game"),
         (("random", "random"), {"seconds": 1.0, "clock": "5"}, "exclude each other"),
         (("random", "random", "random"), {"sprt": SprtBounds()}, "two players"),
@@ -201,8 +213,10 @@ def test_pairings_advance_together():
     ],
 )
 def test_impossible_matches_are_one_clear_line(tmp_path, players, options, says):
+    out = tmp_path / "out"
     with pytest.raises(HonteError, match=says):
-        run_match(config(*players, **options), tmp_path)
+        run_match(config(*players, **options), out)
+    assert not out.exists()
 
 
 SCRIPT = """
@@ -218,8 +232,10 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_kills_at_random_moments_lose_and_repeat_no_game(tmp_path, workers):
+@pytest.mark.parametrize(
+    ("workers", "kills"), [("0", 3), ("2", 3), pytest.param("2", 10, marks=pytest.mark.slow)]
+)
+def test_kills_at_random_moments_lose_and_repeat_no_game(tmp_path, workers, kills):
     """The match is killed again and again; what was finished stays, and no process is left."""
     script = tmp_path / "play.py"
     script.write_text(textwrap.dedent(SCRIPT))
@@ -228,10 +244,10 @@ def test_kills_at_random_moments_lose_and_repeat_no_game(tmp_path, workers):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MATCH_UNDER_TEST": str(out)}
     rng = random.Random(int(workers))
     seen: list[str] = []
-    for kill in range(4):
+    for kill in range(kills + 1):
         process = subprocess.Popen(command, env=environment, start_new_session=True)
-        if kill < 3:
-            wanted = len(seen) + rng.randrange(1, 20)
+        if kill < kills:
+            wanted = len(seen) + rng.randrange(1, 60 // kills)
             while process.poll() is None and len(complete_lines(out)) < wanted:
                 time.sleep(0.002)
             time.sleep(0.02 * rng.random())

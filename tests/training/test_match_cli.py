@@ -26,7 +26,7 @@ def test_a_match_prints_tables_and_json_and_can_be_rated(run, tmp_path):
     words += ["--workers", 0, "--out", tmp_path / "m"]
     shown = run(*words)
     assert shown.exit_code == 0, shown.output
-    assert "as Black" in shown.output
+    assert "Black" in shown.output
     assert str(tmp_path / "m") in shown.output.replace("\n", "")
     again = run(*words, "--json")
     data = json.loads(again.stdout)

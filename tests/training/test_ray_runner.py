@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -95,3 +97,18 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert len(set(ids)) == len(ids) >= made + 30
     models = [event["model"] for event in events(tmp_path, "publish")]
     assert models == list(range(1, len(models) + 1))
+
+
+def test_a_terminated_run_says_how_to_go_on() -> None:
+    program = """
+import os, signal
+from training.match_cli import ends_in_good_order
+from training.ray_runner import ray_cluster
+with ends_in_good_order("stopped; the same command goes on"), ray_cluster(None):
+    os.kill(os.getpid(), signal.SIGTERM)
+    raise SystemExit("still running")
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stderr.splitlines()[0] == "stopped; the same command goes on"
+    assert "SIGTERM" not in done.stderr

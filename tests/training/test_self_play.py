@@ -69,6 +69,15 @@ def test_the_seed_decides_everything() -> None:
     assert not all(same(a, b) for a, b in zip(games, other, strict=False))
 
 
+@pytest.mark.parametrize(("groups", "threads"), [(2, 1), (2, 2), (1, 0)])
+def test_groups_and_threads_make_the_same_games(groups: int, threads: int) -> None:
+    plain = player(seed=4).play(40, plan())
+    config = replace(CONFIG, groups=groups, threads=threads)
+    piped = player(config=config, seed=4).play(40, plan())
+    assert len(plain) == len(piped) > 3
+    assert all(same(a, b) for a, b in zip(plain, piped, strict=True))
+
+
 def test_calls_do_not_cut_games() -> None:
     whole = player(seed=4).play(40, plan())
     stretched = player(seed=4)

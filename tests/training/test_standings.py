@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from training.match_log import GameRecord
-from training.match_report import draw_ladder, print_standings, remarks, shorten, sprt_line
+from training.match_report import draw_ladder, print_standings, remarks, sprt_line
+from training.player_labels import resolve_label, short_labels
 from training.sprt import Sprt, SprtBounds
 from training.standings import SprtFeed, make_standings, standings_json
 
@@ -94,24 +95,56 @@ def test_the_sequential_test_takes_pairs_in_order_only():
     assert "undecided" in sprt_line(start)
 
 
-def test_all_tables_and_the_ladder_can_be_drawn(tmp_path):
-    names = ["honte:runs/9x9/champion-000123.safetensors?sims=200", "b", "c"]
+GNUGO = "gtp:gnugo --mode gtp --chinese-rules --capture-all-dead --level"
+PACHI = "gtp:/opt/pachi/pachi -d 0 -t ={} threads=1 pass_all_alive"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_all_tables_and_the_ladder_can_be_drawn(tmp_path, width):
+    names = ["honte:runs/9x9?sims=200", f"{GNUGO} 10", "c", f"{GNUGO} 0"]
     records = []
     for first, second in itertools.combinations(names, 2):
         records += match(first, second, ["WW", "WL", "DL", "WD"])
+    records.append(game("c", names[0], 4, 0, "W+T", "time"))
     standings = make_standings(records, anchor="c")
     output = io.StringIO()
-    print_standings(standings, Console(file=output, width=120), Sprt(SprtBounds()))
-    text = output.getvalue()
-    assert "anchor" in text
-    assert "4-2-2" in text
-    assert "Residuals" in text
+    print_standings(standings, Console(file=output, width=width), Sprt(SprtBounds()))
+    lines = output.getvalue().split("\n")
+    (row,) = [line for line in lines if " gnugo level 10 " in line and "%" in line]
+    assert len(row.split()) == 1 + 3 + 7  # rank, name, numbers in one line: nothing is folded
+    assert "Lost by forfeit: c 1" in lines
+    assert "4-2-2" in output.getvalue()
+    assert "Residuals" in output.getvalue()
+    assert f"gnugo level 0 = {GNUGO} 0" in " ".join(output.getvalue().split())
     draw_ladder(standings, tmp_path / "ladder.png")
     assert (tmp_path / "ladder.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", ["short", "x" * 40, "a" * 30 + "b" * 30])
-def test_names_are_shortened_to_fit(name):
-    assert len(shorten(name)) <= 40
-    assert shorten(name)[:10] == name[:10]
-    assert shorten(name)[-10:] == name[-10:]
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["random", "rollout?sims=1000", "mine"], ["random", "rollout?sims=1000", "mine"]),
+        ([f"{GNUGO} 0", f"{GNUGO} 10"], ["gnugo level 0", "gnugo level 10"]),
+        ([f"{GNUGO} 10", f"{GNUGO} 10 #2"], ["gnugo level 10", "gnugo level 10 #2"]),
+        (
+            [f"{GNUGO} 3 --seed 1", f"{GNUGO} 3 --seed 2"],
+            ["gnugo level 3 seed 1", "gnugo level 3 seed 2"],
+        ),
+        ([PACHI.format(500), PACHI.format(1600)], ["pachi -t =500", "pachi -t =1600"]),
+        (["gtp:/usr/games/gnugo --mode gtp"], ["gnugo"]),
+        (
+            ["honte?sims=800&search=gumbel", "honte?sims=800&search=puct", "honte?sims=50"],
+            ["honte 800 sims gumbel", "honte 800 sims puct", "honte?sims=50"],
+        ),
+        (
+            ["honte:runs/one/model-7.safetensors", "honte:runs/two/model-7.safetensors"],
+            ["honte model-7", "honte model-7 (2)"],
+        ),
+        (["gtp:" + "x" * 90 + "1", "y" * 50], ["x" * 12 + "…" + "x" * 10 + "1", "y" * 50]),
+    ],
+)
+def test_labels_say_what_tells_players_apart(names, labels):
+    assert short_labels(names) == dict(zip(names, labels, strict=True))
+    for name, label in zip(names, labels, strict=True):
+        assert resolve_label(label, names) == resolve_label(name, names) == name
+    assert resolve_label("nobody", names) is None

@@ -55,6 +55,21 @@ def test_the_latest_end_is_kept_while_undecided():
     assert 1.9 <= search.now <= 2.01
 
 
+@pytest.mark.parametrize("times", [5, 20, 100])
+def test_a_machine_that_stalls_in_the_middle_is_not_waited_for(times):
+    """All simulations after the first second take so many times as long as the ones before."""
+
+    class Stalling(FakeSearch):
+        def run(self, simulations):
+            self._cost_s = 0.001 if self.now < 1.0 else 0.001 * times
+            super().run(simulations)
+
+    search = Stalling(lead=lambda visits: visits // 100)
+    think(search, Limits(planned_end=2.0, latest_end=2.0))
+    # The slice that meets the stall was planned for 50 ms; those after it know better.
+    assert search.now <= max(2.0, 1.05 + 0.05 * times) + 0.001 * times
+
+
 def test_no_time_still_gives_a_move():
     search = FakeSearch(0.001)
     assert think(search, Limits(planned_end=0.0, latest_end=0.0)) == 1
