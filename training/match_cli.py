@@ -49,7 +49,7 @@ Bounds = Annotated[
     tuple[float, float] | None,
     typer.Option(metavar="ELO0 ELO1", help="Stop when decided between these differences."),
 ]
-Anchor = Annotated[str | None, typer.Option(help="Name of the player at 0 Elo.")]
+Anchor = Annotated[str | None, typer.Option(help="Player at 0 Elo, as tables name it.")]
 Seed = Annotated[int, typer.Option(help="Of openings and players.")]
 Workers = Annotated[
     int | None,

@@ -50,4 +50,6 @@ def test_a_sequential_test_from_the_command_line(run, tmp_path):
 def test_errors_reach_the_command_as_one_line(run, tmp_path):
     result = run("match", "random", "--out", tmp_path)
     assert "at least two players" in str(result.exception)
+    result = run("match", "random", "b=random", "--address", "auto", "--out", tmp_path)
+    assert "--address needs --runner ray" in str(result.exception)
     assert "cannot read" in str(run("rate", tmp_path / "nothing").exception)
