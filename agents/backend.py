@@ -34,6 +34,11 @@ class Backend(Protocol):
         """Runtime and precision, such as `openvino bf16`."""
         ...
 
+    @property
+    def run_cost(self) -> int:
+        """What a run costs beside its positions, in positions: how batches are best cut."""
+        ...
+
     def run(self, planes: Floats) -> BackendOutput:
         """Evaluate planes [B, C, N, N] float32, C-contiguous."""
         ...

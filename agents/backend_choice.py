@@ -106,6 +106,10 @@ class CheckedBackend:
     def name(self) -> str:
         return self._backend.name
 
+    @property
+    def run_cost(self) -> int:
+        return self._backend.run_cost
+
     def run(self, planes: Floats) -> BackendOutput:
         return self._backend.run(planes)
 

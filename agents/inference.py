@@ -5,6 +5,7 @@ Letters: B batch, C planes, N side, A = N*N + 1. Outputs are for the player to m
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
@@ -30,8 +31,9 @@ class NetworkEvaluator:
 
     `symmetry`: `none`; `random` draws one of the eight views per position and evaluation (Silver
     et al. 2017, Methods); `average` runs all eight and takes the mean, at eight times the price.
-    Rows of one padded shape are equal to the last bit wherever they stand (torch fp32: only to
-    rounding); another shape may differ by rounding. With min_batch = max_batch there is only one.
+    Batches are cut into a few fixed shapes and padded. Rows of one shape are equal to the last bit
+    wherever they stand (torch fp32: only to rounding); another shape may differ by rounding. With
+    min_batch = max_batch there is only one.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class NetworkEvaluator:
         self.features = features
         self._symmetry = symmetry
         self._rng = rng
-        self._shapes = batch_sizes(max_batch, min_batch)
+        self._shapes = batch_sizes(max_batch, min_batch, backend.run_cost)
         self._buffers: dict[int, Floats] = {}
 
     @property
@@ -63,28 +65,37 @@ class NetworkEvaluator:
         self.backend.load(weights)
 
     def evaluate(self, batch: PositionBatch) -> Evaluation:
-        limit = self._shapes[-1]
-        parts = [
-            self._evaluate_part(batch, slice(start, min(start + limit, len(batch))))
-            for start in range(0, len(batch), limit)
-        ]
+        symmetries = None
+        if self._rng is not None and self._symmetry == "random":
+            symmetries = self._rng.integers(NUM_SYMMETRIES, size=len(batch))
+        parts, first = [], 0
+        for shape in cut_batch(len(batch), self._shapes, self.backend.run_cost):
+            rows = slice(first, min(first + shape, len(batch)))
+            part = PositionBatch(
+                batch.size, batch.boards[rows], batch.legal[rows], batch.snapshots[rows]
+            )
+            parts.append(self._evaluate_part(part, shape, symmetries, rows))
+            first += shape
         return parts[0] if len(parts) == 1 else _joined(parts)
 
-    def _evaluate_part(self, batch: PositionBatch, rows: slice) -> Evaluation:
-        part = PositionBatch(
-            batch.size, batch.boards[rows], batch.legal[rows], batch.snapshots[rows]
-        )
+    def _evaluate_part(
+        self,
+        part: PositionBatch,
+        shape: int,
+        symmetries: NDArray[np.int64] | None,
+        rows: slice,
+    ) -> Evaluation:
         if self._symmetry == "average":
-            return _mean([self._run(part, np.full(len(part), s)) for s in range(NUM_SYMMETRIES)])
-        if self._rng is not None and self._symmetry == "random":
-            return self._run(part, self._rng.integers(NUM_SYMMETRIES, size=len(part)))
-        return self._run(part, None)
+            views = range(NUM_SYMMETRIES)
+            return _mean([self._run(part, shape, np.full(len(part), s)) for s in views])
+        return self._run(part, shape, None if symmetries is None else symmetries[rows])
 
-    def _run(self, batch: PositionBatch, symmetries: NDArray[np.int64] | None) -> Evaluation:
-        """Evaluate at most max_batch positions, each seen under its symmetry."""
+    def _run(
+        self, batch: PositionBatch, shape: int, symmetries: NDArray[np.int64] | None
+    ) -> Evaluation:
+        """Evaluate at most `shape` positions as a batch of that many, each under its symmetry."""
         count, size = len(batch), batch.size
-        padded = next(shape for shape in self._shapes if shape >= count)
-        planes = self._buffer(size)[:padded]
+        planes = self._buffer(size)[:shape]
         encode(batch, self.features, planes[:count], 0 if symmetries is None else symmetries)
         output = self.backend.run(planes)
         return _as_seen_upright(output, symmetries, count, size)
@@ -113,17 +124,48 @@ def network_evaluator(
     return NetworkEvaluator(backend, features, symmetry, rng, config.max_batch, config.min_batch)
 
 
-def batch_sizes(max_batch: int, min_batch: int = 1) -> list[int]:
-    """Return the few sizes that batches are padded to, so that few shapes are ever compiled.
+def batch_sizes(max_batch: int, min_batch: int, run_cost: int) -> tuple[int, ...]:
+    """Return the few sizes that batches are made of, so that few shapes are ever compiled.
 
-    Powers of two and the halves between them: 1, 2, 3, 4, 6, 8, 12, .. and both ends.
+    Powers of two up to where a run costs 3 % more than its positions; with eighths of the largest
+    between them where one run of a padded batch costs less than two that fit.
     """
-    sizes = {min(min_batch, max_batch), max_batch}
+    largest = max(min_batch, min(max_batch, 32 * run_cost))
+    sizes = {largest}
+    if 8 <= largest // 8 < run_cost:
+        sizes |= {largest * eighth // 8 for eighth in range(1, 8)}
     power = 1
-    while power < max_batch:
-        sizes |= {power, min(power * 3 // 2, max_batch)}
+    while power < largest:
+        sizes.add(power)
         power *= 2
-    return sorted(size for size in sizes if size >= min_batch or size == max_batch)
+    return tuple(sorted(size for size in sizes if size >= min_batch))
+
+
+def cut_batch(count: int, shapes: tuple[int, ...], run_cost: int) -> list[int]:
+    """Return the shapes that hold `count` positions at the lowest cost, the largest first.
+
+    A run costs its shape and `run_cost` more; rows of a shape that no position fills are wasted.
+    """
+    whole = max(0, count // shapes[-1] - 1)  # of the largest; what is left takes one or two more
+    last = _best_last_shapes(shapes, run_cost)
+    cut = [shapes[-1]] * whole
+    left = count - sum(cut)
+    while left > 0:
+        cut.append(last[left])
+        left -= last[left]
+    return sorted(cut, reverse=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _best_last_shapes(shapes: tuple[int, ...], run_cost: int) -> list[int]:
+    """Return for each number of positions, up to two of the largest shape, one shape of its cut."""
+    costs, last = [0], [0]
+    for positions in range(1, 2 * shapes[-1]):
+        options = [(shape + run_cost + costs[max(positions - shape, 0)], shape) for shape in shapes]
+        cost, shape = min(options)
+        costs.append(cost)
+        last.append(shape)
+    return last
 
 
 def _as_seen_upright(

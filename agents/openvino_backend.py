@@ -23,6 +23,8 @@ _HINTS = {"fp32": "f32", "bf16": "bf16"}
 class OpenvinoBackend:
     """One compiled model for each shape of batch in use, rebuilt when the weights change."""
 
+    run_cost = 2  # measured, 6x64: 189 us of CPU at batch 1, 647 at 8, 64 a position at 64
+
     def __init__(
         self,
         config: NetworkConfig,

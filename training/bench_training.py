@@ -45,6 +45,10 @@ class TimedBackend:
     def name(self) -> str:
         return self._backend.name
 
+    @property
+    def run_cost(self) -> int:
+        return self._backend.run_cost
+
     def run(self, planes: Floats) -> BackendOutput:
         start = time.perf_counter()
         output = self._backend.run(planes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -18,12 +19,18 @@ from agents.backend_choice import (
     openvino_is_installed,
 )
 from agents.checkpoint import Checkpoint
-from agents.inference import NetworkEvaluator, Symmetry, batch_sizes, network_evaluator
+from agents.inference import (
+    NetworkEvaluator,
+    Symmetry,
+    batch_sizes,
+    cut_batch,
+    network_evaluator,
+)
 from agents.network import SCORE_UNIT, Network
-from agents.torch_backend import TorchBackend, cpu_has_bf16
+from agents.torch_backend import RecordedRun, TorchBackend, cpu_has_bf16
 from go_env.batch import PositionBatch
 from go_env.errors import HonteError
-from go_env.features import feature_set
+from go_env.features import encode, feature_set
 from go_env.position import Position
 from go_env.rules import Rules
 from go_env.symmetry import NUM_SYMMETRIES, action_tables, point_tables
@@ -148,31 +155,120 @@ def test_batches_above_the_limit_are_cut_and_joined() -> None:
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-5)
 
 
-def test_batches_are_padded_to_few_sizes() -> None:
-    assert batch_sizes(1) == [1]
-    assert batch_sizes(24) == [1, 2, 3, 4, 6, 8, 12, 16, 24]
-    assert batch_sizes(100) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 100]
-    assert batch_sizes(16, min_batch=8) == [8, 12, 16]
-    assert batch_sizes(16, min_batch=16) == [16]
+def test_a_recorded_run_follows_its_input_and_new_weights() -> None:
+    """What a CUDA graph does, with a recorder that computes again: all memory stays in place."""
+    old, new = filled_network(seed=1), filled_network(seed=2)
+    runs = []
+
+    def record(
+        function: Callable[[], tuple[torch.Tensor, ...]],
+    ) -> tuple[tuple[torch.Tensor, ...], Callable[[], None]]:
+        outputs = function()
+
+        def replay() -> None:
+            runs.append(1)
+            for output, again in zip(outputs, function(), strict=True):
+                output.copy_(again)
+
+        return outputs, replay
+
+    planes = torch.from_numpy(check_planes(LEAN, SIZE))
+    backend = TorchBackend(old.config, old.state_dict())
+    with torch.inference_mode():
+        run = RecordedRun(backend._answer, planes, torch.device("cpu"), record)
+        for network, given in ((old, planes), (old, planes.flip(0)), (new, planes)):
+            backend.load(network.state_dict())
+            policy, value = run(given)
+            plain = TorchBackend(network.config, network.state_dict())
+            expected = plain.run(given.contiguous().numpy())
+            np.testing.assert_array_equal(policy.numpy(), expected.policy)
+            np.testing.assert_array_equal(value.numpy(), expected.value)
+    assert len(runs) == 3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_answers_as_the_cpu_does_also_after_new_weights() -> None:
+    old, new = filled_network(seed=1), filled_network(seed=2)
+    gpu = TorchBackend(old.config, old.state_dict(), "bf16", device="cuda")
+    planes = check_planes(LEAN, SIZE)
+    for network in (old, new):
+        gpu.load(network.state_dict())
+        expected = TorchBackend(network.config, network.state_dict()).run(planes)
+        for _ in range(2):
+            answer = gpu.run(planes)
+            np.testing.assert_allclose(answer.policy, expected.policy, atol=0.03)
+            np.testing.assert_allclose(answer.value, expected.value, atol=0.03)
+    assert all(run is not None for run in gpu._graphs.values()), "no graph was recorded"
+
+
+def test_batches_are_made_of_few_sizes() -> None:
+    assert batch_sizes(1, 1, run_cost=2) == (1,)
+    assert batch_sizes(24, 1, run_cost=2) == (1, 2, 4, 8, 16, 24)
+    assert batch_sizes(256, 1, run_cost=2) == (1, 2, 4, 8, 16, 32, 64)  # 3 % of a run are fixed
+    assert batch_sizes(64, 1, run_cost=256) == (1, 2, 4, 8, 16, 24, 32, 40, 48, 56, 64)
+    assert batch_sizes(64, 16, run_cost=2) == (16, 32, 64)
+    assert batch_sizes(64, 64, run_cost=256) == (64,)
+    assert batch_sizes(128, 128, run_cost=2) == (128,)  # who asks for one shape gets it
+
+
+def test_batches_are_cut_where_a_run_is_cheap_and_padded_where_it_is_dear() -> None:
+    cheap, dear = batch_sizes(256, 1, 2), batch_sizes(256, 1, 256)
+    assert cut_batch(200, cheap, 2) == [64, 64, 64, 8]
+    assert cut_batch(63, cheap, 2) == [64]
+    assert cut_batch(35, cheap, 2) == [32, 4]  # 32 + 2 + 1 would be three runs
+    assert cut_batch(200, dear, 256) == [224]
+    assert cut_batch(1000, dear, 256) == [256, 256, 256, 256]
+    assert cut_batch(7, (16,), 2) == [16]
+
+
+@pytest.mark.parametrize("run_cost", [1, 2, 13, 256])
+def test_a_cut_holds_all_positions_at_the_lowest_cost(run_cost: int) -> None:
+    shapes = batch_sizes(16, 1, run_cost)
+    costs = {(): 0}
+    for _ in range(6):  # all combinations of at most six shapes
+        costs |= {
+            tuple(sorted((*cut, shape))): cost + shape + run_cost
+            for cut, cost in costs.items()
+            for shape in shapes
+        }
+    for count in (*range(1, 17), 40, 333):
+        cut = cut_batch(count, shapes, run_cost)
+        assert count <= sum(cut) < count + min(cut)  # none of them is empty
+        if count <= 16:
+            best = min(cost for shapes_, cost in costs.items() if sum(shapes_) >= count)
+            assert sum(cut) + run_cost * len(cut) == best
+
+
+def test_little_is_evaluated_for_nothing() -> None:
+    shapes = batch_sizes(256, 1, run_cost=2)
+    padded = sum(sum(cut_batch(count, shapes, 2)) for count in range(1, 257))
+    assert padded / sum(range(1, 257)) < 1.02
+
+
+def test_batches_arrive_whole_and_in_order() -> None:
     shapes = []
 
     class Recorder:
-        name = "recorder"
+        """Its value is the sum of the planes, so that rows can be told apart."""
+
+        name, run_cost = "recorder", 2
 
         def run(self, planes: Floats) -> BackendOutput:
             shapes.append(len(planes))
-            return BackendOutput(
-                np.zeros((len(planes), 26), np.float32), np.zeros(len(planes), np.float32)
-            )
+            policy = np.zeros((len(planes), 26), np.float32)
+            return BackendOutput(policy, planes.sum(axis=(1, 2, 3)))
 
         def load(self, weights: Weights) -> None: ...
 
     evaluator = NetworkEvaluator(Recorder(), LEAN, max_batch=8)
     for count in (1, 5, 7, 19):
-        answer = evaluator.evaluate(PositionBatch.of(random_positions(count)))
+        positions = random_positions(count)
+        answer = evaluator.evaluate(PositionBatch.of(positions))
         assert answer.policy.shape == (count, 26)
-        assert answer.value.shape == (count,)
-    assert shapes == [1, 6, 8, 8, 8, 3]
+        planes = np.zeros((count, LEAN.num_planes, SIZE, SIZE), np.float32)
+        encode(PositionBatch.of(positions), LEAN, planes)
+        np.testing.assert_allclose(answer.value, planes.sum(axis=(1, 2, 3)), rtol=1e-6)
+    assert shapes == [1, 4, 1, 8, 8, 8, 4]
 
 
 def transformed(position: Position, symmetry: int) -> Position:
