@@ -128,11 +128,14 @@ def main() -> None:
     )  # fmt: skip
     (plan.folder / "matches").mkdir(parents=True, exist_ok=True)
     variants = list(_applicable(plan, given.only.split(",") if given.only else list(VARIANTS)))
-    for seeds in range(1, given.seeds + 1):
+    for seeds in [given.seeds] if given.finished else range(1, given.seeds + 1):
         players = {name: _players(name, seeds) for name in (DEFAULT, *variants)}
-        for name, group in players.items():
-            for seed, player in enumerate(group, 1):
-                train(plan, name, seed, plan.run_dir(player))
+        if given.finished:
+            players = _finished(plan, players)
+        else:
+            for name, group in players.items():
+                for seed, player in enumerate(group, 1):
+                    train(plan, name, seed, plan.run_dir(player))
         for player, opponent in _pairings(players):
             play(plan, player, opponent)
         table = markdown(plan, players)
@@ -249,6 +252,17 @@ def _players(variant: str, seeds: int) -> list[str]:
     return [f"{variant}-{seed}" for seed in range(1, count + 1)]
 
 
+def _finished(plan: Plan, players: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the trainings that have ended, of the variants that have any."""
+    ended = {
+        name: [player for player in group if _done(plan.run_dir(player)) is not None]
+        for name, group in players.items()
+    }
+    if len(ended[DEFAULT]) < 2:
+        raise HonteError("no table before two trainings of the default have ended")
+    return {name: group for name, group in ended.items() if group}
+
+
 def _pairings(players: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
     """Every training of a variant meets every one of the default, and those meet each other."""
     fixed = players[DEFAULT]
@@ -296,6 +310,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each variant")
     parser.add_argument("--out", type=Path, required=True, help="folder for runs and matches")
     parser.add_argument("--only", default="", help=f"some of {','.join(list(VARIANTS)[1:])}")
+    parser.add_argument(
+        "--finished", action="store_true", help="train nothing: match and show what has ended"
+    )
     parser.add_argument("--simulations", type=int, default=32, help="per move of match games")
     parser.add_argument("--pairs", type=int, default=18, help="of games between two trainings")
     return parser.parse_args()

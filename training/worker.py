@@ -19,9 +19,11 @@ from agents.checkpoint import Checkpoint
 from agents.inference import NetworkEvaluator, Symmetry, network_evaluator
 from agents.mcts_agent import MctsAgent
 from agents.registry import make_agent, parse_spec
+from go_env.batch import PositionBatch
 from go_env.errors import HonteError
 from go_env.rules import Rules
 from mcts.config import SearchConfig
+from mcts.evaluator import Evaluation, Evaluator
 from mcts.rollout import RolloutEvaluator
 from training.arena import Arena, ArenaSettings
 from training.config import RunConfig
@@ -73,7 +75,7 @@ class Worker:
         self._players: dict[int, SelfPlay] = {}
         self._evaluators: dict[tuple[str, int], NetworkEvaluator] = {}
         self._loaded: dict[tuple[str, int], int] = {}
-        self._playouts = RolloutEvaluator(seed=self._first_id + config.seed)
+        self._judges: dict[int, PlayoutsFirst] = {}
 
     def play(self, task: PlayTask, weights: Weights) -> PlayResult:
         """Go on with the games of one size."""
@@ -83,11 +85,12 @@ class Worker:
         if player is None:
             rules = self._config.self_play.rules(self._config.rules, task.size)
             first_id = self._first_id + task.size * (_GAME_IDS // 32)
+            judge = PlayoutsFirst(evaluator, RolloutEvaluator(seed=first_id + self._config.seed))
             player = SelfPlay(
-                rules, self._config.self_play, self._config.search, evaluator, self._rng, first_id
+                rules, self._config.self_play, self._config.search, judge, self._rng, first_id
             )
-            self._players[task.size] = player
-        player.search.evaluator = self._playouts if task.plan.rollouts else evaluator
+            self._players[task.size], self._judges[task.size] = player, judge
+        self._judges[task.size].rollouts = task.plan.rollouts
         before = player.search.evaluations
         records = player.play(task.rounds, task.plan)
         return PlayResult(records, player.search.evaluations - before)
@@ -162,6 +165,22 @@ class Worker:
             )
         self._loaded[key] = number
         return self._evaluators[key]
+
+
+class PlayoutsFirst:
+    """Judges by a network, or by random playouts while `rollouts` is set."""
+
+    def __init__(self, network: Evaluator, playouts: RolloutEvaluator) -> None:
+        self.rollouts = False
+        self._network = network
+        self._playouts = playouts
+
+    @property
+    def history(self) -> int:
+        return self._network.history
+
+    def evaluate(self, batch: PositionBatch) -> Evaluation:
+        return (self._playouts if self.rollouts else self._network).evaluate(batch)
 
 
 def is_installed(spec: str) -> bool:

@@ -16,11 +16,13 @@ import pytest
 
 import tiny_run
 from agents.checkpoint import load_tensors, save_tensors
+from agents.inference import NetworkEvaluator
 from agents.network import NetworkConfig, new_network
 from agents.registry import make_agent
+from go_env.batch import PositionBatch
 from go_env.position import Position
 from go_env.rules import Rules
-from mcts.rollout import RolloutEvaluator
+from mcts.evaluator import Evaluation
 from run_dirs import chunks, events
 from self_played import same
 from tiny_run import tiny_config
@@ -298,20 +300,30 @@ def test_runs_of_older_versions_go_on(finished: Path, tmp_path: Path) -> None:
         assert trainer.due_steps == 0
 
 
-def test_first_games_may_be_judged_by_playouts(tmp_path: Path) -> None:
+def test_first_games_may_be_judged_by_playouts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = []
+    evaluate = NetworkEvaluator.evaluate
+
+    def note(self: NetworkEvaluator, batch: PositionBatch) -> Evaluation:
+        judged.append(len(batch))
+        return evaluate(self, batch)
+
+    monkeypatch.setattr(NetworkEvaluator, "evaluate", note)
     config = tiny_config(games=60)
     config = replace(config, self_play=replace(config.self_play, bootstrap_games=20))
     with open_run(config, tmp_path, None, "", "local", 1) as trainer:
         worker = Worker(config, 0, 1)
-        kinds = []
-        while trainer.window.games_made < 40:
+        while trainer.window.games_made < 20:
             task = trainer.next_task()
+            assert task.plan.rollouts
             trainer.absorb(worker.play(task, trainer.weights(1)))
-            judge = worker._players[3].search.evaluator
-            kinds.append((isinstance(judge, RolloutEvaluator), task.plan.rollouts))
-    assert kinds[0] == (True, True)
-    assert kinds[-1] == (False, False)
-    assert set(kinds) == {(True, True), (False, False)}
+        assert not judged
+        task = trainer.next_task()
+        assert not task.plan.rollouts
+        worker.play(task, trainer.weights(1))
+        assert judged
 
 
 def test_anchors_that_are_not_installed_are_left_out(tmp_path: Path) -> None:
