@@ -112,7 +112,7 @@ class AnalysisCommands:
         while not call.input_waiting:
             left_s = due - time.monotonic()
             if searcher.root_visits < self._visit_limit():
-                count = self._state.thinker.slice_count(max(0.001, min(_SLICE_S, left_s)))
+                count = self._state.thinker.slice_count(searcher, max(0.001, min(_SLICE_S, left_s)))
                 self._state.thinker.run(searcher, count)
             else:
                 call.wait_for_input(min(max(0.0, left_s), _PATIENCE_S))

@@ -198,7 +198,7 @@ class AnalysisEngine:
             limit = 1
         while not self._terminated and searcher.root_visits < limit:
             slice_s = min(_SLICE_S, report_s)
-            count = min(self._thinker.slice_count(slice_s), limit - searcher.root_visits)
+            count = min(self._thinker.slice_count(searcher, slice_s), limit - searcher.root_visits)
             self._thinker.run(searcher, count)
             now = time.monotonic()
             if now >= end:

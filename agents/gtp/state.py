@@ -43,5 +43,5 @@ class State:
         searcher = self.seat.search(self.position)
         if searcher.root_visits >= self.options.analysis_visits:
             return False
-        self.thinker.run(searcher, self.thinker.slice_count())
+        self.thinker.run(searcher, self.thinker.slice_count(searcher))
         return True

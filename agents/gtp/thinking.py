@@ -35,6 +35,8 @@ class Thinker:
         self._now = now
         self._per_s: float | None = None  # simulations a second
         self._latest_per_s = 0.0  # ... of the latest slice
+        self._latest_count = 0  # simulations of the latest slice ...
+        self._latest_end = (0, 0)  # ... and where it left which search
 
     def think(
         self,
@@ -46,7 +48,7 @@ class Thinker:
         """Search the position that the searcher stands on; return the number of simulations."""
         done, next_check = 0, self._now() + _CHECK_S
         while not stop():
-            count = self._next_count(limits, done, searcher.root_visits > 0)
+            count = self._next_count(searcher, limits, done)
             if count == 0:
                 break
             self.run(searcher, count)
@@ -66,18 +68,24 @@ class Thinker:
         rate = count / elapsed
         old, self._latest_per_s = self._per_s, rate
         self._per_s = rate if old is None else _RATE_MEMORY * old + (1 - _RATE_MEMORY) * rate
+        self._latest_count = count
+        self._latest_end = (id(searcher), searcher.root_visits)
 
-    def slice_count(self, seconds: float = _SLICE_S) -> int:
+    def slice_count(self, searcher: Searcher, seconds: float = _SLICE_S) -> int:
         """Return how many simulations fit into so many seconds, at least one.
 
         The slower of the usual and the latest speed counts: a machine that has just begun to stall
-        is not asked for much at once.
+        is not asked for much at once. What the speed was elsewhere says little: at the end of a
+        game simulations cost next to nothing, at the beginning of the next a hundred times as much.
+        So each position begins with few, and no slice is more than twice the one before.
         """
+        same = self._latest_end == (id(searcher), searcher.root_visits)
+        most = max(_FIRST_CHUNK, 2 * self._latest_count) if same else _FIRST_CHUNK
         if self._per_s is None:
-            return max(1, int(_FIRST_CHUNK / _SLICE_S * seconds))
-        return max(1, int(min(self._per_s, self._latest_per_s) * seconds))
+            return max(1, int(most / _SLICE_S * seconds))
+        return max(1, min(most, int(min(self._per_s, self._latest_per_s) * seconds)))
 
-    def _next_count(self, limits: Limits, done: int, has_visits: bool) -> int:
+    def _next_count(self, searcher: Searcher, limits: Limits, done: int) -> int:
         """Return how many simulations to run now; 0: it is time to stop."""
         seconds, most = _SLICE_S, 1 << 30
         if limits.simulations is not None:
@@ -85,9 +93,9 @@ class Thinker:
         if limits.latest_end is not None:
             left_s = limits.latest_end - self._now()
             if left_s < MIN_THINK_S:
-                most = min(most, 0 if has_visits else 1)
+                most = min(most, 0 if searcher.root_visits else 1)
             seconds = min(_SLICE_S, left_s * _SLICE_SHARE)
-        return max(0, min(most, self.slice_count(max(seconds, 0.0))))
+        return max(0, min(most, self.slice_count(searcher, max(seconds, 0.0))))
 
     def _is_settled(self, searcher: Searcher, limits: Limits) -> bool:
         """Tell whether more search is a waste: the leader stays ahead, or the plan is over.

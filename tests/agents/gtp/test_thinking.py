@@ -70,6 +70,26 @@ def test_a_machine_that_stalls_in_the_middle_is_not_waited_for(times):
     assert search.now <= max(2.0, 1.05 + 0.05 * times) + 0.001 * times
 
 
+def test_the_speed_at_the_end_of_a_game_is_not_expected_of_the_next():
+    """Simulations of decided positions cost next to nothing: 5,000 of them were asked for."""
+    end, beginning = FakeSearch(1e-5), FakeSearch(1e-3, lead=lambda visits: visits // 100)
+    now = [end]
+    thinker = Thinker(now=lambda: now[0].now)
+    thinker.think(end, Limits(latest_end=2.0), lambda: False)
+    assert end.largest > 4000
+    now[0] = beginning
+    thinker.think(beginning, Limits(latest_end=0.5), lambda: False)
+    assert 0.45 < beginning.now < 0.51
+
+
+def test_a_new_position_of_the_same_search_begins_with_few():
+    search = FakeSearch(1e-5)
+    thinker = Thinker(now=lambda: search.now)
+    thinker.think(search, Limits(latest_end=1.0), lambda: False)
+    search.root_visits = 77  # another root
+    assert thinker.slice_count(search) <= 8
+
+
 def test_no_time_still_gives_a_move():
     search = FakeSearch(0.001)
     assert think(search, Limits(planned_end=0.0, latest_end=0.0)) == 1
