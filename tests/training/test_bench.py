@@ -29,7 +29,7 @@ ROWS = {
     "inference": ("inference, 5x5", []),  # one a candidate and batch
     "selfplay": (
         "self-play, 5x5, 1x8",
-        ["self-play, 6 games x 32 simulations", "evaluations inside", "padding", "games of 25"],
+        ["self-play, ", "evaluations inside", "padding", "games of 25"],
     ),
     "learner": ("learner, 5x5, 1x8", ["learner step, batch 256", "data: rows"]),
 }  # fmt: skip
