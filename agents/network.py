@@ -282,7 +282,8 @@ class Network(nn.Module):
 def init_relu(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> None:
     """Draw weights that keep the variance of a rectified input times gain**2 (He et al. 2015)."""
     fan_in = layer.weight[0].numel()
-    nn.init.normal_(layer.weight, std=gain * math.sqrt(2.0 / fan_in))
+    if not layer.weight.is_meta:  # else nothing is drawn, but torch would load its compiler: 1 s
+        nn.init.normal_(layer.weight, std=gain * math.sqrt(2.0 / fan_in))
     _zero_bias(layer)
 
 

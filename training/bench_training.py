@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from training.self_play import PlayPlan, SelfPlay, SelfPlayConfig
 _SEED = 1
 _SIMULATIONS = 32
 _TRAINING_FLOPS = 3  # of a training step, in forward passes
+_GPU_FACTOR = 8  # times as many games are played where a GPU evaluates
 _WORKERS = ((9, 256, 64), (19, 64, 800))  # size, games, simulations of the memory figures
 
 
@@ -62,9 +64,12 @@ class TimedBackend:
 
 def measure_self_play(network: NetworkConfig, size: int, seconds: float) -> Iterator[Figure]:
     """Yield simulations, evaluations and games per second of one worker."""
-    games = lockstep_games(size)
-    evaluator, backend = _timed_evaluator(network, size, games)
-    player = _player(evaluator, size, games, _SIMULATIONS)
+    config = _play_config(lockstep_games(size), _SIMULATIONS)
+    if torch.cuda.is_available():  # enough games for the device, searched while it evaluates
+        games = _GPU_FACTOR * config.games
+        config = replace(config, games=games, groups=2, threads=0)
+    evaluator, backend = _timed_evaluator(network, size, config.largest_batch)
+    player = _player(evaluator, size, config)
     plan = _plan(size, _SIMULATIONS)
     player.play(size * size // 2, _plan(size, 2))  # games at all stages, as later in a run
     player.play(1, plan)
@@ -73,7 +78,7 @@ def measure_self_play(network: NetworkConfig, size: int, seconds: float) -> Iter
     rate = measure_rate(lambda: _play_round(player, plan), seconds)
     wall_s = time.perf_counter() - start
     share = backend.spent_s / wall_s
-    label = f"{games} games x {_SIMULATIONS} simulations, {backend.name}"
+    label = f"{config.games} games x {_SIMULATIONS} simulations, {backend.name}"
     note = "of the time inside the network call"
     yield Figure(f"self-play, {label}", "simulations/s", rate, share=share, note=note)
     evaluations = player.search.evaluations - before
@@ -134,8 +139,8 @@ def worker_memory(network: NetworkConfig, size: int, games: int, simulations: in
     The network is loaded and run once; the trees are filled with an evaluator that costs nothing.
     """
     evaluator, _ = _timed_evaluator(network, size, games)
-    _player(evaluator, size, games, 2).play(1, _plan(size, 2))
-    player = _player(UniformEvaluator(), size, games, simulations)
+    _player(evaluator, size, _play_config(games, 2)).play(1, _plan(size, 2))
+    player = _player(UniformEvaluator(), size, _play_config(games, simulations))
     player.play(3, _plan(size, simulations))
     forest = player.search.forest
     trees = sum(array.nbytes for array in forest.trees)
@@ -154,8 +159,11 @@ def _timed_evaluator(
     return NetworkEvaluator(backend, features, "random", rng, max_batch), backend
 
 
-def _player(evaluator: Evaluator, size: int, games: int, simulations: int) -> SelfPlay:
-    config = SelfPlayConfig(games=games, simulations=simulations, first_simulations=simulations)
+def _play_config(games: int, simulations: int) -> SelfPlayConfig:
+    return SelfPlayConfig(games=games, simulations=simulations, first_simulations=simulations)
+
+
+def _player(evaluator: Evaluator, size: int, config: SelfPlayConfig) -> SelfPlay:
     rules = config.rules(Rules(size=size, komi=fair_komi(size)), size)
     return SelfPlay(rules, config, SearchConfig(), evaluator, np.random.default_rng(_SEED))
 
@@ -179,7 +187,7 @@ def _filled_window(network: NetworkConfig, size: int) -> ReplayWindow:
     rules = Rules(size=size, komi=fair_komi(size))
     features = feature_set(network.features, network.feature_version)
     window = ReplayWindow(ReplayConfig(), rules, features)
-    player = _player(UniformEvaluator(), size, 32, 2)
+    player = _player(UniformEvaluator(), size, _play_config(32, 2))
     while window.rows < 2_000:
         window.add(player.play(size * size, _plan(size, 2)))
     return window

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.network import Network, NetworkConfig, new_network
+from agents.network import Network, NetworkConfig, NetworkOutput, new_network
 from go_env.errors import HonteError
 from training.losses import LossWeights, Targets, alphazero_losses, weighted_sum
 from training.replay import Batch
@@ -34,6 +34,9 @@ class LearnerConfig:
     clip_norm: float = 1.0
     average: float = 0.999  # decay of the averaged weights that play (0: play with the raw ones)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compile: bool = (
+        False  # torch.compile: minutes at the start; not faster on a CPU, GPU unmeasured
+    )
     losses: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
@@ -58,6 +61,7 @@ class Learner:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = new_network(network, seed).to(self._device)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._forward = torch.compile(self.network) if config.compile else self.network
         self.averaged = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self._optimizer = _optimizer(self.network, config)
         self._bf16 = config.precision == "bf16" or (config.precision == "auto" and _has_fast_bf16())
@@ -157,8 +161,8 @@ class Learner:
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            output = self.network(self._planes(batch))
-        output = type(output)(*(tensor.float() for tensor in output))
+            output = self._forward(self._planes(batch))
+        output = NetworkOutput(*(tensor.float() for tensor in output))
         return alphazero_losses(output, self._targets(batch))
 
     def _planes(self, batch: Batch) -> Tensor:

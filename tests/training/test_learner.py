@@ -175,3 +175,19 @@ def test_boards_of_several_sizes() -> None:
 def test_impossible_settings(wrong: dict[str, float]) -> None:
     with pytest.raises(HonteError, match="learner"):
         LearnerConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_compiled_network_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+
+    def compile_nothing(network: torch.nn.Module) -> torch.nn.Module:
+        compiled.append(network)
+        return torch.nn.Sequential(network)  # a wrapper, as torch's: the weights stay the network's
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    plain, wrapped = Learner(NETWORK, PLAIN, 1), Learner(NETWORK, replace(PLAIN, compile=True), 1)
+    assert compiled == [wrapped.network]
+    for seed in range(3):
+        assert plain.step(batch(seed), 0.0) == wrapped.step(batch(seed), 0.0)
+    assert equal(plain.weights(), wrapped.weights())
+    assert equal(plain.state()[0], wrapped.state()[0])
