@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
 GNUGO = (
     "gtp:gnugo --mode gtp --level 10 --chinese-rules --capture-all-dead --positional-superko "
     "--play-out-aftermath"
@@ -62,6 +64,30 @@ def players(out: Path, names: list[str]) -> list[str]:
     return [*specs, "random"]
 
 
+def draw(out: Path) -> None:
+    """Draw every run's score against a random player over time: DIR/curves.png."""
+    from matplotlib.figure import Figure
+
+    from training.metrics import read_events
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    colors: dict[str, str] = {}
+    for path in sorted(out.glob("*/metrics.jsonl")):
+        events = [event for event in read_events(path) if event["kind"] == "evaluation"]
+        if not events:  # AlphaZero rates itself otherwise
+            continue
+        minutes = [event["elapsed_s"] / 60 for event in events]
+        family = path.parent.name.rpartition("-")[0]
+        color = colors.setdefault(family, f"C{len(colors)}")
+        label = family if path.parent.name.endswith("-1") else None
+        axes.plot(minutes, [event["score"] for event in events], color=color, label=label)
+    axes.set(xlabel="minutes", ylabel="score against a random player", ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(out / "curves.png", dpi=120)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("preset", choices=sorted(KOMI))
@@ -77,6 +103,7 @@ def main() -> None:
         for name in names:
             run = str(options.out / f"{name}-{seed}")
             honte(*commands[name], "--runner", "local", "--run", run, "--set", f"seed={seed}")
+    draw(options.out)
     if options.games:
         match = ("--size", options.preset.split("x")[0], "--komi", KOMI[options.preset])
         rated = ("--rules", "cgos", "--games", str(options.games), "--anchor", "random")
