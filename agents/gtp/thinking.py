@@ -46,7 +46,7 @@ class Thinker:
         on_slice: Callable[[], None] = lambda: None,
     ) -> int:
         """Search the position that the searcher stands on; return the number of simulations."""
-        done, next_check = 0, self._now() + _CHECK_S
+        done, next_check = 0, self._now()
         while not stop():
             count = self._next_count(searcher, limits, done)
             if count == 0:
@@ -100,13 +100,14 @@ class Thinker:
     def _is_settled(self, searcher: Searcher, limits: Limits) -> bool:
         """Tell whether more search is a waste: the leader stays ahead, or the plan is over.
 
+        A player without a tree has said all at once, whatever its clock shows.
         Past the planned end it goes on only while two moves are nearly level.
         """
         assert limits.planned_end is not None
         left_s = limits.planned_end - self._now()
         visits = searcher.best().visits
         if visits is None:
-            return left_s <= 0
+            return True
         second, first = np.sort(visits)[-2:].tolist()
         if left_s <= 0:
             return bool(second < _LEVEL * first)

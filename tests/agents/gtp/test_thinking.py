@@ -1,10 +1,16 @@
 """Searches end by simulations, by time, early, and when told to."""
 
+import time
+
 import numpy as np
 import pytest
 
 from agents.base import Decision
+from agents.gtp.searcher import AgentSearcher
 from agents.gtp.thinking import Limits, Thinker
+from agents.random_agent import RandomAgent
+from go_env.position import Position
+from go_env.rules import Rules
 
 
 class FakeSearch:
@@ -80,6 +86,13 @@ def test_the_speed_at_the_end_of_a_game_is_not_expected_of_the_next():
     now[0] = beginning
     thinker.think(beginning, Limits(latest_end=0.5), lambda: False)
     assert 0.45 < beginning.now < 0.51
+
+
+def test_a_player_without_a_tree_does_not_sit_out_its_clock():
+    searcher = AgentSearcher(RandomAgent(0))
+    searcher.set_position(Position.initial(Rules(size=5)))
+    hours = time.monotonic() + 10_000.0
+    assert Thinker().think(searcher, Limits(planned_end=hours, latest_end=hours), lambda: False) < 9
 
 
 def test_a_new_position_of_the_same_search_begins_with_few():
