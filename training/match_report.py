@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from training.elo import Z95
@@ -17,7 +18,7 @@ from training.sprt import Sprt
 from training.standings import PlayerRow, Standings
 
 _BOX, _PADDING = box.SIMPLE_HEAD, (0, 1, 0, 0)  # no width is wasted: all fits into 80 columns
-_NAMED_ROWS = 8  # larger crosstables name their rows by rank only, to fit the screen
+_ANY_WIDTH = 10_000
 _SUSPICIOUS = 0.01  # p-value of the residual test below which the ladder deserves a warning
 _INK, _SOFT, _GRID, _BAR, _ANCHOR = "#24292f", "#6e7781", "#e4e7eb", "#2f6fde", "#e0762f"
 
@@ -27,7 +28,7 @@ def print_standings(standings: Standings, console: Console, test: Sprt | None = 
     console.print(_main_table(standings))
     if len(standings.players) > 2:
         console.print("Wins-draws-losses of row against column", style="bold")
-        console.print(_crosstable(standings))
+        console.print(_fitting_crosstable(standings, console))
     if standings.ratings is not None:
         if len(standings.players) > 2:
             console.print("Likelihood that row is stronger than column, %", style="bold")
@@ -167,15 +168,23 @@ def _elo_cells(standings: Standings, row: PlayerRow) -> list[str]:
     return [f"{ratings.elo[i]:+.0f}", f"{Z95 * ratings.se[i]:.0f}"]
 
 
-def _crosstable(standings: Standings) -> Table:
+def _fitting_crosstable(standings: Standings, console: Console) -> Table:
+    """Return the crosstable; its rows are named by rank only where names would not fit."""
+    table = _crosstable(standings, named=True)
+    free = console.options.update(width=_ANY_WIDTH)
+    if Measurement.get(console, free, table).maximum > console.width:
+        return _crosstable(standings, named=False)
+    return table
+
+
+def _crosstable(standings: Standings, *, named: bool) -> Table:
     table = Table(box=_BOX, padding=_PADDING)
     table.add_column("", no_wrap=True)
-    wide = len(standings.players) > _NAMED_ROWS
     results = standings.crosstable()
     for rank in range(1, len(standings.players) + 1):
-        table.add_column(str(rank), justify="right", no_wrap=True)
+        table.add_column(str(rank), justify="right", overflow="fold")
     for rank, row in enumerate(standings.players, 1):
-        cells = [str(rank) if wide else f"{rank} {standings.labels[row.name]}"]
+        cells = [f"{rank} {standings.labels[row.name]}" if named else str(rank)]
         for other in standings.players:
             played = results.get((row.name, other.name))
             cells.append("·" if row is other else "-".join(map(str, played)) if played else "")

@@ -120,6 +120,19 @@ def test_all_tables_and_the_ladder_can_be_drawn(tmp_path, width):
     assert (tmp_path / "ladder.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(("width", "named"), [(80, False), (160, True)])
+def test_rows_of_a_crosstable_lose_their_names_before_their_results(width, named):
+    names = [f"a player with a name {i}" for i in range(7)]
+    records = []
+    for first, second in itertools.combinations(names, 2):
+        records += match(first, second, ["WL"] * 10 + ["DW"] * 10)
+    output = io.StringIO()
+    print_standings(make_standings(records), Console(file=output, width=width))
+    table = output.getvalue().split("column\n")[1].split("Likelihood")[0]
+    assert table.count("20-10-10") + table.count("10-10-20") == 42
+    assert (names[0] in table) == named
+
+
 @pytest.mark.parametrize(
     ("names", "labels"),
     [
