@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -350,7 +351,7 @@ def test_a_precision_that_changes_the_answers_is_refused(monkeypatch: pytest.Mon
     monkeypatch.setattr(  # bf16 is no faster at this size of network
         backend_choice,
         "_seconds_per_run",
-        lambda backend, _: 2.0 if "fp32" in backend.name else 1.0,
+        lambda backend, *_: 2.0 if "fp32" in backend.name else 1.0,
     )
     config = InferenceConfig(backend="torch")
     chosen = choose_backend(network.config, weights, config, SIZE)
@@ -362,6 +363,25 @@ def test_a_precision_that_changes_the_answers_is_refused(monkeypatch: pytest.Mon
     bf16_only = dataclasses.replace(config, precision="bf16")
     with pytest.raises(HonteError, match="try precision=fp32"):
         choose_backend(network.config, loud, bf16_only, SIZE)
+
+
+def test_backends_are_timed_by_the_clock_of_their_device() -> None:
+    class Sleeper:
+        """Wanted by others all the time: each of its runs takes 7 units of the device's clock."""
+
+        device_time = 0.0
+
+        def run(self, planes: Floats) -> BackendOutput:
+            self.device_time += 7.0
+            return BackendOutput(planes, planes)
+
+    sleeper = Sleeper()
+    planes = np.zeros((1, 1, 1, 1), np.float32)
+    seconds = backend_choice._seconds_per_run(sleeper, planes, lambda: sleeper.device_time)  # type: ignore[arg-type]
+    assert seconds == 7.0
+    candidates = backend_choice.find_candidates(filled_network().config, InferenceConfig())
+    on_gpu = torch.cuda.is_available()
+    assert all((each.clock is time.process_time) != on_gpu for each in candidates)
 
 
 def test_differences_are_measured_over_probable_moves() -> None:
