@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +26,11 @@ class Response:
         return self.mark == "="
 
 
+def _take_interrupts() -> None:
+    """Undo what a shell does to its background jobs, the tests' own process among them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class GtpClient:
     """Runs an engine; every wait ends after `timeout_s` with the engine killed."""
 
@@ -37,6 +43,7 @@ class GtpClient:
             stderr=subprocess.PIPE,
             cwd=ROOT,
             env=environment,
+            preexec_fn=_take_interrupts,
         )
         self._timeout_s = timeout_s
         self._errors: list[bytes] = []
