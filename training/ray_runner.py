@@ -88,7 +88,7 @@ def _connect(address: str | None) -> None:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no answer"
         raise HonteError(
             f"Ray is not reachable at {address or 'this machine'}: {reason}; "
-            "check --address, or train with --runner local"
+            "check --address, or use --runner local"
         ) from None
 
 
@@ -225,7 +225,7 @@ class _Crew:
         if self._deaths >= _MOST_DEATHS:
             raise HonteError(
                 f"{_MOST_DEATHS} workers died in a row (last: {_short(error)}): see the logs in "
-                "Ray's session folder, or train with --runner local to see the error itself"
+                "Ray's session folder, or use --runner local to see the error itself"
             )
         self.trainer.alarm("worker died", f"worker {member.index} was replaced: {_short(error)}")
         if member.job in ("gate", "rate"):
