@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from training.worker import is_installed
+
+REPOSITORY = Path(__file__).resolve().parent.parent
 GNUGO = (
     "gtp:gnugo --mode gtp --level 10 --chinese-rules --capture-all-dead --positional-superko "
     "--play-out-aftermath"
@@ -59,7 +60,7 @@ def players(out: Path, names: list[str]) -> list[str]:
             specs += [f"alphazero=honte:{run}?sims=64", f"alphazero-policy=policy:{run}"]
         else:
             specs.append(f"{name}={'q' if name == 'q-learning' else 'pg'}:{run}")
-    if shutil.which("gnugo"):
+    if is_installed(GNUGO):
         specs.append(f"gnugo={GNUGO}")
     return [*specs, "random"]
 

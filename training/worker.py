@@ -5,8 +5,6 @@ Runners make workers in this process or as Ray actors; a worker knows neither.
 
 from __future__ import annotations
 
-import shlex
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from agents.base import Agent
 from agents.checkpoint import Checkpoint
+from agents.gtp_process import engine_words
 from agents.inference import NetworkEvaluator, Symmetry, network_evaluator
 from agents.mcts_agent import MctsAgent
 from agents.registry import make_agent, parse_spec
@@ -186,8 +185,13 @@ class PlayoutsFirst:
 def is_installed(spec: str) -> bool:
     """Tell whether the program of a `gtp:` SPEC is there; other players always are."""
     player = parse_spec(spec)
-    command = shlex.split(player.target) if player.kind == "gtp" else []
-    return not command or shutil.which(command[0]) is not None
+    if player.kind != "gtp":
+        return True
+    try:
+        engine_words(player.target)
+    except HonteError:
+        return False
+    return True
 
 
 def match_search(search: SearchConfig) -> SearchConfig:
