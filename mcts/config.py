@@ -38,6 +38,7 @@ class SearchConfig:
     temperature_moves: int = 8  # AlphaGo Zero: 30 on 19x19
     forced_playouts: float = 0.0  # KataGo: 2, with target pruning; 0: off
     # Both
+    leaves: int = 1  # of one game in a batch, at most; KataGo: threads (mcts.kernels)
     score_weight: float = 0.0  # of the expected score in values; KataGo adds 0.1 to 0.4
     reuse: bool = True  # keep the subtree of the move that was played
     prune_pass_alive: bool = True  # at the root, do not play inside unconditional territory
@@ -46,8 +47,8 @@ class SearchConfig:
         for name in ("root", "interior"):
             if getattr(self, name) not in ("gumbel", "puct"):
                 raise HonteError(f"search {name} must be gumbel or puct")
-        if self.considered < 2:
-            raise HonteError("search considered must be at least 2")
+        if self.considered < 2 or self.leaves < 1:
+            raise HonteError("search considered must be at least 2, leaves at least 1")
         for name in ("c_visit", "c_scale", "c_puct", "gumbel_scale", "temperature"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise HonteError(f"search {name} must be a number from 0")

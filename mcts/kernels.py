@@ -4,6 +4,14 @@ One simulation of a game: walk from the root by the selection rule while replayi
 copy of the root's board, until an edge without a child; judge that leaf (exactly if the game is
 over there, else by the evaluator, with the leaves of all games in one batch); add the node; add its
 value along the path. Values change sign at each edge.
+
+Several leaves of one game may wait at once. Until its evaluation comes, a simulation counts as lost
+for whoever chooses an edge of its path (virtual loss, Chaslot et al. 2008), so that the next one
+goes elsewhere; one that meets a waiting leaf all the same is given up. Below a Gumbel root the
+waiting leaves lie under different root actions, which have equally many visits: a fresh tree grows
+exactly as by one leaf at a time (where a subtree was kept, values arrive a little later). At a PUCT
+root only one leaf waits for every `VISITS_PER_LEAF` visits, so that small trees are searched as if
+there were no batches.
 """
 
 from __future__ import annotations
@@ -21,19 +29,33 @@ from mcts.selection import (
     choose_root_puct,
     with_score,
 )
-from mcts.tree import NO_CHILD
+from mcts.tree import NO_CHILD, WAITING
+
+VISITS_PER_LEAF = 32
+WAITS, FINISHED, MET = 1, 0, -1  # how a simulation ends: at a new leaf, a finished game, a leaf met
 
 
 @kernel
-def back_up(nodes, edges, g, path, depth, value):
-    """Add a value (for the player to move at the leaf) along the path of game g."""
+def back_up(nodes, edges, g, path, slot, depth, value):
+    """Add a value (for the player to move at the leaf) along the path in a slot of game g."""
     for i in range(depth - 1, -1, -1):
         value = -value
-        node, edge = path[g, i, 0], path[g, i, 1]
+        node, edge = path[slot, i, 0], path[slot, i, 1]
         edges[g, edge].visits += 1
         edges[g, edge].total += value
         nodes[g, node].visits += 1
         nodes[g, node].total += value
+
+
+@kernel
+def count_as_lost(nodes, edges, g, path, slot, depth, times):
+    """Add a lost simulation, for each who chooses, along a path; times: 1, or -1 to undo it."""
+    for i in range(depth):
+        node, edge = path[slot, i, 0], path[slot, i, 1]
+        edges[g, edge].visits += times
+        edges[g, edge].total -= times
+        nodes[g, node].visits += times
+        nodes[g, node].total -= times
 
 
 @kernel(forceinline=True)
@@ -108,8 +130,8 @@ def clear_edges(edges, g, start, end):
 
 
 @kernel
-def expand(nodes, edges, priors, actions, g, states, path, legal, policy, slot, value):
-    """Add the pending leaf of game g as a node with one edge per legal action, if there is room."""
+def expand(nodes, edges, priors, actions, g, states, path, depth, legal, policy, slot, value):
+    """Add the leaf in a slot of game g as a node with an edge per legal action, if it has room."""
     count, total = legal_mass(legal, policy, slot)
     first = states[g].num_edges
     if first + count > edges.shape[1]:
@@ -127,9 +149,8 @@ def expand(nodes, edges, priors, actions, g, states, path, legal, policy, slot, 
     bring_best(priors, actions, g, np.int64(first), e)
     nodes[g, node].num_edges = count
     states[g].num_edges = e
-    depth = states[g].depth
     if depth > 0:
-        edges[g, path[g, depth - 1, 1]].child = node
+        edges[g, path[slot, depth - 1, 1]].child = node
     else:
         clear_edges(edges, g, first, e)
 
@@ -155,9 +176,9 @@ def copy_root(g, slot, roots, leaves, root_snapshots, leaf_snapshots):
 @kernel
 def descend(
     g, slot, roots, leaves, hashes, root_snapshots, leaf_snapshots, legal, area,
-    nodes, edges, priors, actions, states, path, schedule, bias, counts, banned, params,
+    nodes, edges, priors, actions, states, path, depths, schedule, bias, counts, banned, params,
 ):  # fmt: skip
-    """Run one simulation of game g up to its leaf; tell whether that (in `slot`) must be evaluated.
+    """Run one simulation of game g up to its leaf, in `slot`; tell how it ends.
 
     A leaf where the game is over is judged and backed up at once.
     """
@@ -172,7 +193,6 @@ def descend(
                 )
             else:
                 edge = choose_root_puct(nodes, edges, priors, actions, g, banned, params)
-            counts[g, actions[g, edge]] += 1
         else:
             if params[0].gumbel_interior:
                 edge = np.int64(choose_gumbel(nodes, edges, priors, g, node, params))
@@ -180,74 +200,108 @@ def descend(
                 edge = np.int64(choose_puct(nodes, edges, priors, g, node, params))
             if edge == nodes[g, node].first + nodes[g, node].num_visited:
                 promote_edge(nodes, edges, priors, actions, g, node, edge)
-        path[g, depth, 0] = node
-        path[g, depth, 1] = edge
+        child = np.int64(edges[g, edge].child)
+        if child == WAITING:
+            return MET
+        path[slot, depth, 0] = node
+        path[slot, depth, 1] = edge
         depth += 1
         play(leaves[slot], hashes, g, leaf_snapshots, slot, actions[g, edge])
-        child = np.int64(edges[g, edge].child)
         if child == NO_CHILD:
-            states[g].depth = depth
+            depths[slot] = depth
             if not is_over(leaves[slot]):
                 fill_legal(leaves[slot], hashes, g, legal, slot)
-                return True
+                edges[g, edge].child = WAITING
+                return WAITS
             value = outcome_to_move(leaves[slot], area, params)
             child = add_node(nodes, g, states, value, 1)
             if child >= 0:
                 edges[g, edge].child = child
-            back_up(nodes, edges, g, path, depth, value)
-            return False
+            back_up(nodes, edges, g, path, slot, depth, value)
+            return FINISHED
         node = child
     nodes[g, node].visits += 1
     nodes[g, node].total += nodes[g, node].value
-    back_up(nodes, edges, g, path, depth, np.float64(nodes[g, node].value))
-    return False
+    back_up(nodes, edges, g, path, slot, depth, np.float64(nodes[g, node].value))
+    return FINISHED
 
 
 @kernel
 def start_roots(
-    roots, leaves, hashes, root_snapshots, leaf_snapshots, legal, owner, states
+    roots, leaves, hashes, root_snapshots, leaf_snapshots, legal, owner, states, depths
 ):  # fmt: skip
     """Put the roots that have no node yet into leaf slots; return how many there are."""
     pending = 0
     for g in range(len(roots)):
+        states[g].waiting = 0
         if states[g].target > 0 and states[g].num_nodes == 0:
             copy_root(g, pending, roots, leaves, root_snapshots, leaf_snapshots)
             fill_legal(leaves[pending], hashes, g, legal, pending)
-            states[g].depth = 0
+            depths[pending] = 0
             owner[pending] = g
             pending += 1
     return pending
 
 
 @kernel
-def absorb(owner, pending, legal, policy, value, nodes, edges, priors, actions, states, path):
+def absorb(
+    owner, pending, legal, policy, value, nodes, edges, priors, actions, states, path, depths
+):
     """Expand and back up the pending leaves of all games with the evaluator's answers."""
+    width = len(owner) // len(states)
     for slot in range(pending):
-        g = owner[slot]
+        g, depth = owner[slot], depths[slot]
         leaf_value = min(max(np.float64(value[slot]), -1.0), 1.0)
-        expand(nodes, edges, priors, actions, g, states, path, legal, policy, slot, leaf_value)
-        back_up(nodes, edges, g, path, states[g].depth, leaf_value)
-        if states[g].depth > 0:
+        if depth > 0:
+            states[g].waiting -= 1
             states[g].done += 1
+            edges[g, path[slot, depth - 1, 1]].child = NO_CHILD
+        if width > 1:
+            count_as_lost(nodes, edges, g, path, slot, depth, -1)
+        expand(nodes, edges, priors, actions, g, states, path, depth, legal, policy, slot,
+               leaf_value)  # fmt: skip
+        back_up(nodes, edges, g, path, slot, depth, leaf_value)
+
+
+@kernel(forceinline=True)
+def wants_leaf(nodes, g, states, schedule, params, width):
+    """Tell whether game g should be searched for a further leaf before the waiting ones return."""
+    waiting, done = states[g].waiting, states[g].done
+    if done + waiting >= states[g].target or waiting >= width:
+        return False
+    if waiting == 0:
+        return True
+    if params[0].gumbel_root:
+        levels = schedule[states[g].schedule, states[g].considered]
+        return levels[done + waiting] == levels[done]
+    return waiting < nodes[g, 0].visits // VISITS_PER_LEAF
 
 
 @kernel
 def collect(
-    roots, leaves, hashes, root_snapshots, leaf_snapshots, legal, area, owner,
-    nodes, edges, priors, actions, states, path, schedule, bias, counts, banned, params,
+    roots, leaves, hashes, root_snapshots, leaf_snapshots, legal, area, owner, nodes, edges,
+    priors, actions, states, path, depths, schedule, bias, counts, banned, params,
 ):  # fmt: skip
-    """Search each game until it has a leaf to evaluate or is done; return the number of leaves."""
-    pending = 0
+    """Search each game until its leaves must be evaluated or it is done; return their number."""
+    pending, width = 0, len(owner) // len(roots)
     for g in range(len(roots)):
-        while states[g].done < states[g].target:
-            if descend(
+        while wants_leaf(nodes, g, states, schedule, params, width):
+            ending = descend(
                 g, pending, roots, leaves, hashes, root_snapshots, leaf_snapshots, legal, area,
-                nodes, edges, priors, actions, states, path, schedule, bias, counts, banned, params,
-            ):  # fmt: skip
-                owner[pending] = g
-                pending += 1
+                nodes, edges, priors, actions, states, path, depths, schedule, bias, counts,
+                banned, params,
+            )  # fmt: skip
+            if ending == MET:
                 break
-            states[g].done += 1
+            counts[g, actions[g, path[pending, 0, 1]]] += 1
+            if ending == FINISHED:
+                states[g].done += 1
+                continue
+            if width > 1:
+                count_as_lost(nodes, edges, g, path, pending, depths[pending], 1)
+            states[g].waiting += 1
+            owner[pending] = g
+            pending += 1
     return pending
 
 

@@ -31,8 +31,8 @@ class Part:
     """Some neighboring games of a forest, searched by one thread at a time."""
 
     def __init__(self, forest: Forest, first: int, last: int) -> None:
-        self.first = first
-        self.games = last - first
+        self.first = first * forest.width  # slot
+        self.slots = (last - first) * forest.width
         self.pending = 0  # leaves to be evaluated; they lie in the slots from `first` on
         self.row = 0  # where they begin in the batch of the group
         self._forest = forest.part(first, last)
@@ -43,23 +43,23 @@ class Part:
         f = self._forest
         pending: int = kernels.start_roots(
             f.roots, f.leaves, f.hashes, f.root_snapshots, f.leaf_snapshots, f.legal, f.owner,
-            f.states,
+            f.states, f.depth,
         )  # fmt: skip
         return pending
 
     def collect(self, schedule: NDArray[np.int32], params: np.ndarray) -> int:
-        """Search each game until it has a leaf to be evaluated; return their number."""
+        """Search each game until its leaves must be evaluated; return their number."""
         f = self._forest
         pending: int = kernels.collect(
             f.roots, f.leaves, f.hashes, f.root_snapshots, f.leaf_snapshots, f.legal, self._area,
-            f.owner, *f.trees, f.path, schedule, f.bias, f.counts, f.banned, params,
+            f.owner, *f.trees, f.path, f.depth, schedule, f.bias, f.counts, f.banned, params,
         )  # fmt: skip
         return pending
 
     def absorb(self, policy: NDArray[np.float32], value: NDArray[np.float32]) -> None:
         """Take the answers for the pending leaves, [pending, A] and [pending], into the trees."""
         f = self._forest
-        kernels.absorb(f.owner, self.pending, f.legal, policy, value, *f.trees, f.path)
+        kernels.absorb(f.owner, self.pending, f.legal, policy, value, *f.trees, f.path, f.depth)
 
 
 Step = Callable[[Part], int]
@@ -129,7 +129,7 @@ def _absorb_and_search(step: Step, answer: Evaluation, part: Part) -> None:
 def _batch(forest: Forest, parts: list[Part]) -> PositionBatch:
     """Return the leaves of a group, as a view where no slot between them is free."""
     size = math.isqrt(forest.legal.shape[1] - 1)
-    if all(part.pending == part.games for part in parts[:-1]):
+    if all(part.pending == part.slots for part in parts[:-1]):
         first = parts[0].first
         chosen: slice | NDArray[np.int64] = slice(first, parts[-1].first + parts[-1].pending)
     else:

@@ -63,7 +63,9 @@ class Search:
         self.size = rules.size
         self.actions = rules.size * rules.size + 1
         length = max_nodes + _SPARE_POSITIONS + 4 * rules.size * rules.size
-        self.forest = Forest.allocate(rules, games, max_nodes, evaluator.history, length)
+        self.forest = Forest.allocate(
+            rules, games, max_nodes, evaluator.history, length, config.leaves
+        )
         self._area = np.zeros((1, self.actions), np.int8)
         self._params = _parameters(config)
         judge = (

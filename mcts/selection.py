@@ -114,7 +114,8 @@ def choose_root_gumbel(nodes, edges, priors, actions, g, states, schedule, bias,
     Among the actions with as many visits in this search as the schedule asks for, the one with the
     largest noise + log prior + sigma(Q).
     """
-    wanted = schedule[states[g].schedule, states[g].considered, states[g].done]
+    begun = states[g].done + states[g].waiting
+    wanted = schedule[states[g].schedule, states[g].considered, begun]
     first, count = nodes[g, 0].first, nodes[g, 0].num_edges
     mix = mixed_value(nodes, edges, priors, g, 0)
     most = 0

@@ -24,6 +24,7 @@ from go_env.layout import board_dtype, capacity_for
 from go_env.rules import Rules
 
 NO_CHILD = -1
+WAITING = -2  # in place of a child: a leaf that is being evaluated
 
 NODE = np.dtype(
     [
@@ -40,14 +41,14 @@ EDGE = np.dtype(
     [
         ("total", "f4"),  # sum of values for the player who chooses this edge
         ("visits", "i4"),
-        ("child", "i4"),  # node index or NO_CHILD
+        ("child", "i4"),  # node index, NO_CHILD or, while a search runs, WAITING
     ]
 )
 STATE = np.dtype(
     [
         ("num_nodes", "i4"),
         ("num_edges", "i4"),
-        ("depth", "i4"),  # edges on the path of the pending leaf
+        ("waiting", "i4"),  # leaves of this search that wait for their evaluation
         ("done", "i4"),  # simulations of this search
         ("target", "i4"),  # simulations wanted in this search
         ("schedule", "i4"),  # row of the sequential-halving table
@@ -70,23 +71,31 @@ PARAMETERS = np.dtype(
 )
 
 
+#: Fields of a Forest with W rows for each game; the others have one.
+_BY_SLOT = frozenset({"leaves", "leaf_snapshots", "legal", "owner", "path", "depth"})
+
+
 @dataclass
 class Forest:
-    """Arrays of G searches on boards of one size; M nodes and E edges at most for each game."""
+    """Arrays of G searches on boards of one size; M nodes and E edges at most for each game.
+
+    Leaves that wait for their evaluation lie in slots, W for each game; slot s holds the s-th.
+    """
 
     roots: np.ndarray  # records [G]
-    leaves: np.ndarray  # records [G]; slot s holds the s-th pending leaf
+    leaves: np.ndarray  # records [G*W], by slot
     hashes: NDArray[np.uint64]  # [G, L]: the root's history, then the path
     root_snapshots: NDArray[np.int8]  # [G, H, N*N]
-    leaf_snapshots: NDArray[np.int8]  # [G, H, N*N], by slot
-    legal: NDArray[np.uint8]  # [G, A], by slot
-    owner: NDArray[np.int32]  # [G]: the game of each slot
+    leaf_snapshots: NDArray[np.int8]  # [G*W, H, N*N], by slot
+    legal: NDArray[np.uint8]  # [G*W, A], by slot
+    owner: NDArray[np.int32]  # [G*W]: the game of each slot
     nodes: np.ndarray  # NODE [G, M]
     priors: NDArray[np.float32]  # [G, E]: of edges
     actions: NDArray[np.int16]  # [G, E]: of edges
     edges: np.ndarray  # EDGE [G, E]: what searching added to them
     states: np.ndarray  # STATE [G]
-    path: NDArray[np.int32]  # [G, M + 1, 2]: (node, edge) from the root to the pending leaf
+    path: NDArray[np.int32]  # [G*W, M + 1, 2], by slot: (node, edge) from the root to the leaf
+    depth: NDArray[np.int32]  # [G*W], by slot: how many edges that are
     bias: NDArray[np.float32]  # [G, A]: Gumbel noise + log prior of root actions; -inf: banned
     counts: NDArray[np.int32]  # [G, A]: visits of root actions in this search
     banned: NDArray[np.uint8]  # [G, A]: root actions that are not to be played
@@ -96,32 +105,40 @@ class Forest:
         """What most kernels take, in their order."""
         return self.nodes, self.edges, self.priors, self.actions, self.states
 
+    @property
+    def width(self) -> int:
+        """W: how many leaves of one game can wait at once."""
+        return len(self.leaves) // len(self.roots)
+
     def part(self, first: int, last: int) -> Forest:
         """Return games first .. last - 1 as a forest of its own, over the same memory."""
-        return Forest(*(getattr(self, field.name)[first:last] for field in fields(self)))
+        games, slots = slice(first, last), slice(first * self.width, last * self.width)
+        names = [field.name for field in fields(self)]
+        return Forest(*(getattr(self, n)[slots if n in _BY_SLOT else games] for n in names))
 
     @classmethod
     def allocate(
-        cls, rules: Rules, games: int, max_nodes: int, history: int, max_length: int
+        cls, rules: Rules, games: int, max_nodes: int, history: int, max_length: int, width: int = 1
     ) -> Forest:
         """Return empty trees. Memory is touched as it is used, so large limits cost little."""
-        points = rules.size * rules.size
+        points, slots = rules.size * rules.size, games * width
         records = board_dtype(capacity_for(rules.size))
         max_edges = max_nodes * (points + 1)
         return cls(
             roots=np.zeros(games, records),
-            leaves=np.zeros(games, records),
+            leaves=np.zeros(slots, records),
             hashes=np.zeros((games, max_length), np.uint64),
             root_snapshots=np.zeros((games, history, points), np.int8),
-            leaf_snapshots=np.zeros((games, history, points), np.int8),
-            legal=np.zeros((games, points + 1), np.uint8),
-            owner=np.zeros(games, np.int32),
+            leaf_snapshots=np.zeros((slots, history, points), np.int8),
+            legal=np.zeros((slots, points + 1), np.uint8),
+            owner=np.zeros(slots, np.int32),
             nodes=np.zeros((games, max_nodes), NODE),
             priors=np.zeros((games, max_edges), np.float32),
             actions=np.zeros((games, max_edges), np.int16),
             edges=np.zeros((games, max_edges), EDGE),
             states=np.zeros(games, STATE),
-            path=np.zeros((games, max_nodes + 1, 2), np.int32),
+            path=np.zeros((slots, max_nodes + 1, 2), np.int32),
+            depth=np.zeros(slots, np.int32),
             bias=np.zeros((games, points + 1), np.float32),
             counts=np.zeros((games, points + 1), np.int32),
             banned=np.zeros((games, points + 1), np.uint8),
