@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,10 @@ from go_env.position import Position
 from mcts.config import SearchConfig
 from mcts.evaluator import Evaluator
 from mcts.search import Search, SearchResult
-from mcts.tree import NO_CHILD
+from mcts.tree import NO_CHILD, bytes_per_node
 
 _BATCH_GAMES = 64  # searched in lockstep by `choose`
-_SESSION_NODES = 50_000  # of a single game's tree; memory is touched as it is used
+_SESSION_BYTES = 512 << 20  # of a single game's tree; memory is touched as it is used
 _SHELF_BYTES = 256 << 20  # for its trees of other positions: 170,000 nodes of 9x9
 _SCORED_MOVES = 12  # candidate moves whose expected score is asked for in an analysis
 _LCB_DEVIATIONS = 1.96
@@ -70,9 +70,9 @@ class MctsAgent:
         search = self._searches.get(size)
         if search is None or search.games < count:
             games = next(g for g in (1, 8, _BATCH_GAMES) if g >= count)
-            search = Search(
-                self.evaluator, self.config, positions[0].rules, games, self.simulations + 2
-            )
+            config = replace(self.config, leaves=max(1, self.config.leaves // games))
+            rules, nodes = positions[0].rules, self.simulations + 2
+            search = Search(self.evaluator, config, rules, games, nodes)
             self._searches[size] = search
         search.set_positions(positions)
         budgets = np.zeros(search.games, np.int32)
@@ -148,7 +148,8 @@ class SearchSession:
     def set_position(self, position: Position) -> None:
         """Search from here on, with all that has been searched of it."""
         if self._search is None or self._search.size != position.size:
-            self._search = Search(self.evaluator, self.config, position.rules, 1, _SESSION_NODES)
+            nodes = _SESSION_BYTES // bytes_per_node(position.size)
+            self._search = Search(self.evaluator, self.config, position.rules, 1, nodes)
             self._position = None
         elif self._position is not None and same_situation(position, self._position):
             return
@@ -262,5 +263,4 @@ class SearchSession:
 
 def _anytime(config: SearchConfig) -> SearchConfig:
     """Return the same search with a PUCT root and no noise."""
-    values = {name: getattr(config, name) for name in config.__dataclass_fields__}
-    return SearchConfig(**{**values, "root": "puct", "dirichlet_fraction": 0.0})
+    return replace(config, root="puct", dirichlet_fraction=0.0)

@@ -8,7 +8,7 @@ and selection reads `num_visited + 1` edges instead of all. What is written for 
 (prior, action) stands apart from what only visits fill (`edges`): below the root, `edges` means
 something for the visited ones only.
 
-Memory per node: 28 bytes and 18 per edge: 1.5 kB with 82 edges (9x9), 6.5 kB with 362 (19x19).
+Memory: see `bytes_per_node`; 1.5 kB with 82 edges (9x9), 6.5 kB with 362 (19x19).
 A tree without room for a further node goes on searching: the leaf is evaluated and backed up, but
 not kept.
 """
@@ -69,6 +69,12 @@ PARAMETERS = np.dtype(
         ("gumbel_interior", "i4"),
     ]
 )
+
+
+def bytes_per_node(size: int) -> int:
+    """Return what a node and its edges take on a board of this size: 28 bytes and 18 an edge."""
+    per_edge = EDGE.itemsize + np.dtype(np.float32).itemsize + np.dtype(np.int16).itemsize
+    return NODE.itemsize + (size * size + 1) * per_edge
 
 
 #: Fields of a Forest with W rows for each game; the others have one.
