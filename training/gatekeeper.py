@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import Literal
 
 from agents.base import Agent
 from go_env.errors import HonteError
 from go_env.rules import Rules
-from training.arena import Arena, ArenaSettings, GamePair
+from training.arena import Arena, ArenaSettings
 from training.openings import sample_openings
 from training.sprt import Sprt, SprtBounds
 
@@ -27,9 +25,6 @@ class GateConfig:
     simulations: int = 48
     pairs: int = 40  # at most; each opening is played with both colors
     opening_moves: int = 2
-    # Half of the pairs are played so many points below komi, half above: no draws, but a game then
-    # shows one side's slips only, where at the fair komi it shows both sides'.
-    komi_spread: float = 0.0
     elo0: float = 0.0  # H0: the candidate is at most this much better
     elo1: float = 50.0  # H1: it is at least this much better
     accept_score: float = 0.5  # needed where the test is undecided at the end; KataGo: 0.5
@@ -37,8 +32,6 @@ class GateConfig:
     def __post_init__(self) -> None:
         if self.pairs < 1 or self.simulations < 1 or self.opening_moves < 0:
             raise HonteError("gate pairs and simulations must be at least 1")
-        if self.komi_spread < 0 or self.komi_spread % 0.5:
-            raise HonteError("gate.komi_spread must be 0, 0.5, 1, 1.5 ..")
         if not 0 <= self.accept_score <= 1:
             raise HonteError("gate.accept_score must lie between 0 and 1")
 
@@ -74,7 +67,10 @@ class Gatekeeper:
         test = Sprt(SprtBounds(config.elo0, config.elo1))
         scores: list[float] = []
         results: list[tuple[bool, float]] = []
-        for pair in self._pairs((candidate, champion), rules, seed):
+        openings = sample_openings(rules, config.opening_moves, config.pairs, seed)
+        limited = replace(rules, move_limit=3 * rules.size**2)
+        arena = Arena((candidate, champion), limited, ArenaSettings(parallel=2 * config.pairs))
+        for pair in arena.pairs(openings):
             test = test.add(pair.score)
             for game in pair.games:
                 scores.append(game.first_score)
@@ -82,20 +78,6 @@ class Gatekeeper:
             if test.verdict != "continue":
                 break
         return self._verdict(test, scores, tuple(results))
-
-    def _pairs(self, players: tuple[Agent, Agent], rules: Rules, seed: int) -> Iterator[GamePair]:
-        """Yield pairs of games, at each komi in turn: beside the fair one there are no draws."""
-        config = self.config
-        openings = sample_openings(rules, config.opening_moves, config.pairs, seed)
-        komis = sorted({rules.komi - config.komi_spread, rules.komi + config.komi_spread})
-        streams = []
-        for i, komi in enumerate(komis):
-            mine = openings[i :: len(komis)]
-            limited = replace(rules, komi=komi, move_limit=3 * rules.size**2)
-            arena = Arena(players, limited, ArenaSettings(parallel=max(2 * len(mine), 1)))
-            streams.append(arena.pairs(mine))
-        for turn in zip_longest(*streams):
-            yield from (pair for pair in turn if pair is not None)
 
     def _verdict(
         self, test: Sprt, scores: list[float], results: tuple[tuple[bool, float], ...]

@@ -18,6 +18,7 @@ class LoopConfig:
     rounds: int = 8  # moves in every game between two looks of a worker at newer weights
     publish_steps: int = 200  # learner steps between two models
     gate_every: int = 4  # models between two candidates for the gate
+    judge_share: float = 0.15  # of the time for gates and ratings; after more, candidates wait
     rate_games: int = 32  # against each anchor, whenever there is a new champion; 0: never
     rate_simulations: int = 64
     anchors: tuple[str, ...] = ("random", "rollout?sims=1000")
@@ -35,6 +36,8 @@ class LoopConfig:
             raise HonteError("give the run a budget: loop.hours or loop.games above 0")
         if min(self.rounds, self.publish_steps, self.gate_every, self.keep_last) < 1:
             raise HonteError("loop rounds, publish_steps, gate_every, keep_last must be at least 1")
+        if not 0 < self.judge_share <= 1:
+            raise HonteError("loop.judge_share must be above 0 and at most 1")
         if not self.small_sizes and (self.first_small_share or self.last_small_share):
             raise HonteError("loop.first_small_share needs loop.small_sizes")
 
@@ -42,6 +45,10 @@ class LoopConfig:
         """Return the share of the budget that is spent, in [0, 1]."""
         spent = games / self.games if self.games > 0 else elapsed_s / (3600 * self.hours)
         return min(max(spent, 0.0), 1.0)
+
+    def may_judge(self, judged_s: float, elapsed_s: float) -> bool:
+        """Tell whether there is time for a gate; with a budget by games there always is."""
+        return self.games > 0 or judged_s <= self.judge_share * elapsed_s
 
     def small_share(self, progress: float) -> float:
         """Return the share of rounds on smaller boards."""

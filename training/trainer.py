@@ -63,6 +63,7 @@ class Trainer:
         self._scores: dict[int, deque[float]] = {}
         self._matches: list[tuple[str, str, float]] = []  # (Black, White, Black's score)
         self._published_at = 0  # learner steps
+        self._judged_s = 0.0  # spent on gates and ratings
         self._rows_given = 0  # rows of games that a new run began with and owes no steps for
         self._learning = LearnerMeter()
         self._bell = AlarmBell()
@@ -93,10 +94,12 @@ class Trainer:
 
     @property
     def gate_due(self) -> bool:
-        """Whether the newest model is a candidate."""
-        champion = self.store.champion()
+        """Whether the newest model is a candidate, and gates have not taken their share of time."""
+        champion, loop = self.store.champion(), self.config.loop
         return champion is None or (
-            self.model > champion.number and self.model % self.config.loop.gate_every == 0
+            self.model > champion.number
+            and self.model % loop.gate_every == 0
+            and loop.may_judge(self._judged_s, self._log.elapsed_s)
         )
 
     @property
@@ -196,6 +199,7 @@ class Trainer:
     def take_verdict(self, candidate: int, verdict: Verdict, duration_s: float) -> None:
         """Promote the candidate or not; go back to the champion's games after a clear loss."""
         self.candidates.discard(candidate)
+        self._judged_s += duration_s
         champion = self.store.champion()
         before = 0 if champion is None else champion.number
         details = {key: value for key, value in asdict(verdict).items() if key != "results"}
@@ -215,6 +219,7 @@ class Trainer:
 
     def take_ratings(self, number: int, result: RatingResult, duration_s: float) -> None:
         """Add a champion's games against the anchors and fit all ratings anew."""
+        self._judged_s += duration_s
         name = f"model {number}"
         for problem in result.problems:
             self.alarm("anchor", problem)
@@ -256,6 +261,7 @@ class Trainer:
             "rejected": self.rejected,
             "published_at": self._published_at,
             "rows_given": self._rows_given,
+            "judged_s": self._judged_s,
             "follow_champion": self._follow_champion,
             "games_made": self.window.games_made,
             "rows_made": self.window.rows_made,
@@ -274,6 +280,7 @@ class Trainer:
             self.evaluations, self.rejected = state["evaluations"], state["rejected"]
             self._published_at = state["published_at"]
             self._rows_given = state.get("rows_given", 0)
+            self._judged_s = state.get("judged_s", 0.0)
             self._follow_champion = state["follow_champion"]
             self._matches = [(black, white, score) for black, white, score in state["matches"]]
             self._rng.bit_generator.state = state["rng"]

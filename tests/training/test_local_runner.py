@@ -355,3 +355,21 @@ def test_games_that_an_engine_loses_by_its_conduct_are_not_rated(fault: str, gam
     result = Worker(config, 0, 1).rate(arrays, seed=1)
     assert len(result.games) == games
     assert bool(result.problems) == (fault != "none")
+
+
+def test_gates_wait_while_they_have_taken_their_share_of_time(tmp_path: Path) -> None:
+    config = tiny_config(games=0)
+    config = replace(config, loop=replace(config.loop, games=0, hours=1.0, judge_share=0.1))
+    now = 0.0
+    with open_run(config, tmp_path, None, "", "local", 1, clock=lambda: now) as trainer:
+        trainer.crown_first()
+        now = 100.0
+        candidate = trainer.publish()
+        assert trainer.gate_due
+        trainer.take_verdict(candidate, verdict(promoted=True), 15.0)
+        trainer.publish()
+        assert not trainer.gate_due
+        now = 151.0
+        assert trainer.gate_due
+    with open_run(config, tmp_path, None, "", "local", 1, clock=lambda: now) as trainer:
+        assert trainer._judged_s == 15.0
