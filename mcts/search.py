@@ -58,7 +58,6 @@ class Search:
         groups: int = 1,
         threads: int = 1,
     ) -> None:
-        self.evaluator = evaluator
         self.config = config
         self.size = rules.size
         self.actions = rules.size * rules.size + 1

@@ -29,7 +29,7 @@ def run(
             if trainer.evaluation_due:
                 trainer.evaluate()
             trainer.absorb([collector.collect(task) for task in trainer.tasks(1)])
-        trainer.finish("the budget is spent")
+        trainer.finish()
 
 
 @contextmanager

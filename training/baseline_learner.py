@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 from agents.base import Agent
 from agents.baseline_checkpoint import save_network
 from agents.baseline_network import ActorCritic, QNetwork
+from agents.policy_agent import PolicyAgent
+from go_env.features import FeatureSet, feature_set
+from mcts.evaluator import Evaluator
 from training.baseline_config import Optimization, PolicyGradientRunConfig, QRunConfig
 from training.collectors import Collector, Tally
 
@@ -119,6 +123,7 @@ class NetworkLearner(Generic[_Network]):
         self,
         config: QRunConfig | PolicyGradientRunConfig,
         kind: type[_Network],
+        judge: Callable[[_Network, FeatureSet], Evaluator],
         optimization: Optimization,
     ) -> None:
         self._rules, self._seed = config.rules, config.seed
@@ -127,6 +132,7 @@ class NetworkLearner(Generic[_Network]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.network: _Network = kind(config.network).to(self._device)
+        self._judge_by: Callable[[_Network, FeatureSet], Evaluator] = judge
         self._stepper = Stepper(self.network, optimization)
         self.steps = self.samples = self.evaluations = 0
         self.shape = str(config.network)
@@ -134,6 +140,11 @@ class NetworkLearner(Generic[_Network]):
 
     def facts(self) -> dict[str, float]:
         return {}
+
+    def agent(self, name: str) -> Agent:
+        network = copy.deepcopy(self.network).to("cpu").eval()
+        features = feature_set(network.config.features, network.config.feature_version)
+        return PolicyAgent(self._judge_by(network, features), name)
 
     def publish(self, path: Path, provenance: Mapping[str, Any]) -> None:
         save_network(path, self.network, self._rules, provenance)

@@ -29,6 +29,7 @@ from training.policy_gradient import PolicyGradientLearner
 from training.tabular import TableLearner
 
 _STATE = "baseline.safetensors"
+SPENT_BEFORE = "its budget was spent before; go on with more: --minutes M"
 _EVENT_S = 2.0  # between two events of one kind
 
 
@@ -53,6 +54,7 @@ class BaselineTrainer:
         self._log = log
         self.learner = make_learner(config)
         self.rounds = self.games = self.positions = self.model = self.starts = 0
+        self.finished = False  # it came to its end, and its budget has not grown since
         self._meter = _Meter()
         self._restore()
 
@@ -103,10 +105,13 @@ class BaselineTrainer:
         """Note that something is wrong although the run goes on."""
         self._log.emit("alarm", name=name, message=message)
 
-    def finish(self, reason: str) -> None:
-        """Evaluate what came out and say how the run ended."""
-        self._tell()
-        self.evaluate()
+    def finish(self) -> None:
+        """Evaluate what came out, unless that was done before, and say how the run ended."""
+        reason = SPENT_BEFORE if self.finished else "the budget is spent"
+        if not self.finished:
+            self._tell()
+            self.finished = True
+            self.evaluate()
         self._log.emit(
             "done", reason=reason, games=self.games, step=self.learner.steps,
             champion=self.model, evaluations=self.learner.evaluations,
@@ -161,7 +166,12 @@ class BaselineTrainer:
     def _save(self) -> None:
         tensors, values = self.learner.state()
         counts = {name: getattr(self, name) for name in _COUNTERS}
-        state = {"learner": values, "counts": counts, "starts": self.starts}
+        state = {
+            "learner": values,
+            "counts": counts,
+            "starts": self.starts,
+            "finished": self.finished,
+        }
         save_tensors(self.store.state_dir / _STATE, tensors, state)
 
     def _restore(self) -> None:
@@ -172,6 +182,7 @@ class BaselineTrainer:
             for name in _COUNTERS:
                 setattr(self, name, state["counts"][name])
             self.starts = state["starts"]
+            self.finished = state.get("finished", False) and self.progress >= 1.0
         self.starts += 1
 
 

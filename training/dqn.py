@@ -10,11 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agents.base import Agent
 from agents.baseline_network import QNetwork
-from agents.policy_agent import PolicyAgent
 from agents.q_agent import QEvaluator
-from go_env.features import feature_set
 from training.baseline_config import QRunConfig
 from training.baseline_learner import NetworkLearner, merged, part_of
 from training.collectors import Plies, QCollector, QTask, Tally, go_games, unload
@@ -35,7 +32,7 @@ class DqnLearner(NetworkLearner[QNetwork]):
 
     def __init__(self, config: QRunConfig) -> None:
         settings = config.dqn
-        super().__init__(config, QNetwork, settings.optimization)
+        super().__init__(config, QNetwork, QEvaluator, settings.optimization)
         self.config = config
         self._settings = settings
         self._target = copy.deepcopy(self.network).eval()
@@ -96,11 +93,6 @@ class DqnLearner(NetworkLearner[QNetwork]):
             "grad_norm": norm,
             "learning_rate": self._stepper.rate,
         }
-
-    def agent(self, name: str) -> Agent:
-        network = copy.deepcopy(self.network).to("cpu").eval()
-        features = feature_set(network.config.features, network.config.feature_version)
-        return PolicyAgent(QEvaluator(network, features), name)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors, values = super().state()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.base import Agent
 from agents.baseline_network import ActorCritic
 from agents.pg_agent import ActorCriticEvaluator
-from agents.policy_agent import PolicyAgent
-from go_env.features import feature_set
 from training.baseline_config import PolicyGradientRunConfig
 from training.baseline_learner import NetworkLearner, merged, part_of
 from training.collectors import (
@@ -69,7 +65,9 @@ class PolicyGradientLearner(NetworkLearner[ActorCritic]):
     overlaps = False  # gradients are those of the policy that played
 
     def __init__(self, config: PolicyGradientRunConfig) -> None:
-        super().__init__(config, ActorCritic, config.policy_gradient.optimization)
+        super().__init__(
+            config, ActorCritic, ActorCriticEvaluator, config.policy_gradient.optimization
+        )
         self.config = config
         self._settings = config.policy_gradient
         self.pool: list[Weights] = []
@@ -115,11 +113,6 @@ class PolicyGradientLearner(NetworkLearner[ActorCritic]):
         self.evaluations += len(plies.actions)
         tally = merged([games.tally for games in results])
         return tally, {**told, "learning_rate": self._stepper.rate, "pool": float(len(self.pool))}
-
-    def agent(self, name: str) -> Agent:
-        network = copy.deepcopy(self.network).to("cpu").eval()
-        features = feature_set(network.config.features, network.config.feature_version)
-        return PolicyAgent(ActorCriticEvaluator(network, features), name)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors, values = super().state()

@@ -17,7 +17,7 @@ from go_env.errors import HonteError
 from training.baseline import open_baseline
 from training.baseline_config import BaselineConfig
 from training.baseline_trainer import BaselineTrainer, make_collector
-from training.ray_runner import available_cores, ray_cluster
+from training.ray_runner import actor_class, available_cores, ray_cluster
 
 _MOST_DEATHS = 20
 
@@ -35,8 +35,9 @@ def run(
         with open_baseline(
             config, run_dir, minutes, name, runner="ray", workers=workers
         ) as trainer:
-            _rounds(trainer, _Collectors(trainer, workers))
-            trainer.finish("the budget is spent")
+            if not trainer.finished:
+                _rounds(trainer, _Collectors(trainer, workers))
+            trainer.finish()
 
 
 def _rounds(trainer: BaselineTrainer, collectors: _Collectors) -> None:
@@ -92,7 +93,7 @@ class _Collectors:
 
     def _hire(self, index: int, count: int) -> Any:
         start = self._trainer.starts + 64 * self._deaths
-        remote = ray.remote(num_cpus=1)(_Actor)
+        remote = actor_class(_Actor, count)
         return remote.remote(self._trainer.config, index, start, count)
 
     def _replace(self, index: int, error: RayError) -> None:

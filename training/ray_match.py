@@ -20,7 +20,7 @@ from training.arena import MatchGame
 from training.match import check_match, run_match
 from training.match_plan import MatchConfig, Task
 from training.match_workers import TaskPlayer, WorkerDied
-from training.ray_runner import available_cores, ray_cluster
+from training.ray_runner import actor_class, available_cores, ray_cluster
 from training.standings import Standings
 
 
@@ -67,7 +67,7 @@ class RayCrew:
 
     def hire(self, stream: tuple[int, ...]) -> int:
         self._hired += 1
-        remote = ray.remote(num_cpus=1)(_Actor)
+        remote = actor_class(_Actor, self._config.workers)
         self._actors[self._hired] = remote.remote(self._config, stream, self._transcripts)
         return self._hired
 

@@ -60,6 +60,15 @@ def available_cores() -> int:
     return max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]
 
 
+def actor_class(kind: type, workers: int) -> Any:
+    """Return the class of one of so many actors: with a core each, or sharing what there is.
+
+    An actor whose core does not exist would never start, and who waits for it would wait forever.
+    """
+    cores = 1 if workers <= available_cores() else 0
+    return ray.remote(num_cpus=cores, scheduling_strategy="SPREAD")(kind)
+
+
 @contextmanager
 def ray_cluster(address: str | None) -> Iterator[None]:
     """Join a cluster, or start Ray on this machine; leave or stop it at the end."""
@@ -162,7 +171,7 @@ class _Crew:
     def _hire(self) -> _Member:
         """Start a worker with an index of its own: random streams and game numbers follow it."""
         index, self._hired = self._hired, self._hired + 1
-        remote = ray.remote(num_cpus=1)(Worker)
+        remote = actor_class(Worker, self.size)
         return _Member(index, remote.remote(self.trainer.config, index, self.trainer.starts))
 
     def _assign(self, member: _Member) -> None:

@@ -25,23 +25,21 @@ PUCT = SearchConfig(root="puct", dirichlet_fraction=0.0)
 Path = list[tuple[Node, Edge]]
 
 
-def search_of(config: SearchConfig, positions: list[Position], max_nodes: int = 600) -> Search:
-    search = Search(HashEvaluator(RULES.size), config, RULES, len(positions), max_nodes)
+def search_of(
+    config: SearchConfig, positions: list[Position], max_nodes: int = 600
+) -> tuple[Search, list[int]]:
+    """Return a search and the sizes of the batches that it will ask for."""
+    evaluator = HashEvaluator(RULES.size)
+    search = Search(evaluator, config, RULES, len(positions), max_nodes)
     search.set_positions(positions)
-    return search
-
-
-def batches_of(search: Search) -> list[int]:
-    evaluator = search.evaluator
-    assert isinstance(evaluator, HashEvaluator)
-    return evaluator.batches
+    return search, evaluator.batches
 
 
 @pytest.mark.parametrize("interior", ["gumbel", "puct"])
 def test_a_gumbel_root_finds_the_same_in_larger_batches(interior: str) -> None:
     config = replace(GUMBEL, interior=interior)
     positions = random_positions(RULES, 9, seed=4)
-    one, many = (search_of(replace(config, leaves=leaves), positions) for leaves in (1, 16))
+    one, many = (search_of(replace(config, leaves=leaves), positions)[0] for leaves in (1, 16))
     for seed in range(3):
         expected = one.run(50, np.random.default_rng(seed))
         found = many.run(50, np.random.default_rng(seed))
@@ -56,9 +54,9 @@ def test_a_gumbel_root_finds_the_same_in_larger_batches(interior: str) -> None:
 
 
 def test_below_a_gumbel_root_a_level_is_one_batch() -> None:
-    search = search_of(replace(GUMBEL, leaves=16), [Position.initial(RULES)])
+    search, batches = search_of(replace(GUMBEL, leaves=16), [Position.initial(RULES)])
     search.run(64)
-    assert batches_of(search) == [1, 16] + 2 * [8] + 4 * [4] + 8 * [2]
+    assert batches == [1, 16] + 2 * [8] + 4 * [4] + 8 * [2]
 
 
 class BatchedTwin(SlowSearch):
@@ -134,7 +132,7 @@ def back_up(path: Path, leaf: Node) -> None:
 @pytest.mark.parametrize("leaves", [1, 4, 16])
 def test_a_puct_root_searches_as_the_twin(leaves: int) -> None:
     positions = random_positions(RULES, 6, seed=8)
-    search = search_of(replace(PUCT, leaves=leaves), positions)
+    search, _ = search_of(replace(PUCT, leaves=leaves), positions)
     result = search.run(400)
     for game, position in enumerate(positions):
         twin = BatchedTwin(HashEvaluator(RULES.size), PUCT, position)
@@ -146,12 +144,12 @@ def test_a_puct_root_searches_as_the_twin(leaves: int) -> None:
 
 
 def test_a_puct_root_asks_for_more_at_once_as_it_grows() -> None:
-    search = search_of(replace(PUCT, leaves=8), [Position.initial(RULES)], max_nodes=2500)
+    search, batches = search_of(replace(PUCT, leaves=8), [Position.initial(RULES)], 2500)
     search.run(VISITS_PER_LEAF)
-    assert batches_of(search) == [1] * (1 + VISITS_PER_LEAF)
+    assert batches == [1] * (1 + VISITS_PER_LEAF)
     search.run(2000)
-    assert max(batches_of(search)) == 8
-    assert sum(batches_of(search)[-50:]) > 50 * 6
+    assert max(batches) == 8
+    assert sum(batches[-50:]) > 50 * 6
 
 
 def reached(search: Search, game: int) -> list[int]:
@@ -176,7 +174,7 @@ def reached(search: Search, game: int) -> list[int]:
 @pytest.mark.parametrize("config", [PUCT, GUMBEL], ids=["puct", "gumbel"])
 def test_no_virtual_loss_is_left(config: SearchConfig) -> None:
     positions = random_positions(RULES, 5, seed=2)
-    search = search_of(replace(config, leaves=8), positions)
+    search, _ = search_of(replace(config, leaves=8), positions)
     search.run(np.array([500, 0, 3, 77, 130], np.int32))
     for game, simulations in enumerate([500, 0, 3, 77, 130]):
         if simulations:
@@ -186,7 +184,7 @@ def test_no_virtual_loss_is_left(config: SearchConfig) -> None:
 
 
 def test_a_full_tree_goes_on() -> None:
-    search = search_of(replace(PUCT, leaves=8), [Position.initial(RULES)], max_nodes=90)
+    search, _ = search_of(replace(PUCT, leaves=8), [Position.initial(RULES)], max_nodes=90)
     search.run(700)
     assert search.forest.states["num_nodes"][0] == 90
     assert search.forest.nodes["visits"][0, 0] == 701

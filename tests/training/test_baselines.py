@@ -1,6 +1,7 @@
 """Learners as wholes: each solves the identity task; tables equal the solver; runs go on."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -205,6 +206,22 @@ def test_run_goes_on_and_its_file_plays(tmp_path: Path, algorithm: str, kind: st
         make_agent(f"{wrong}:{tmp_path}", size=3)
 
 
+def test_a_finished_run_ends_at_once_and_more_budget_goes_on(tmp_path: Path) -> None:
+    def checkpoints() -> list[str]:
+        return sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+
+    baseline.run(small_run("q-learning", 4), tmp_path)
+    before = checkpoints()
+    baseline.run(small_run("q-learning", 4), tmp_path)
+    assert checkpoints() == before
+    events = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    ends = [event for event in events if event["kind"] == "done"]
+    assert [end["champion"] for end in ends] == [ends[0]["champion"]] * 2
+    assert "--minutes" in ends[1]["reason"]
+    baseline.run(small_run("q-learning", 6), tmp_path)
+    assert checkpoints() > before
+
+
 @pytest.mark.parametrize("algorithm", ["q-learning", "policy-gradient"])
 def test_local_runs_are_equal_to_the_bit(tmp_path: Path, algorithm: str) -> None:
     files = []
@@ -232,7 +249,8 @@ def test_several_collectors_on_ray(tmp_path: Path, algorithm: str) -> None:
     from training import ray_baseline
 
     config = small_run(algorithm, 4)
-    config = replace(config, loop=replace(config.loop, workers=2))
+    workers = len(os.sched_getaffinity(0)) + 1  # more than there are cores: they share
+    config = replace(config, loop=replace(config.loop, workers=workers))
     ray_baseline.run(config, tmp_path)
     text = (tmp_path / "metrics.jsonl").read_text()
     assert '"kind": "done"' in text
