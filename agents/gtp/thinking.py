@@ -14,6 +14,7 @@ _SLICE_S = 0.05  # how often the clock and the input are looked at
 _SLICE_SHARE = 0.1  # ... or after this share of the time left
 _RATE_MEMORY = 0.7
 _FIRST_CHUNK = 8
+_STEADY_CHUNK = 64  # where no clock runs: the same at any speed, as batches end with a slice
 _LEVEL = 0.9  # of the leader's visits: a second move that has so many may still overtake it
 _CHECK_S = 0.1  # how often the leader's advantage is looked at
 MIN_THINK_S = 0.004  # with less than this there is no search at all
@@ -90,6 +91,8 @@ class Thinker:
         seconds, most = _SLICE_S, 1 << 30
         if limits.simulations is not None:
             most = limits.simulations - done
+            if limits.planned_end is None and limits.latest_end is None:
+                return max(0, min(most, _STEADY_CHUNK))
         if limits.latest_end is not None:
             left_s = limits.latest_end - self._now()
             if left_s < MIN_THINK_S:

@@ -48,6 +48,25 @@ def test_simulations_are_exact():
     assert think(search, Limits(simulations=777)) == 777 == search.root_visits
 
 
+def test_without_a_clock_slices_do_not_depend_on_the_speed():
+    """Batches of leaves end with a slice: a game must not depend on how busy the machine was."""
+
+    class Recording(FakeSearch):
+        def __init__(self, cost_s):
+            super().__init__(cost_s)
+            self.slices = []
+
+        def run(self, simulations):
+            self.slices.append(simulations)
+            super().run(simulations)
+
+    fast, slow = Recording(1e-6), Recording(0.3)
+    for search in (fast, slow):
+        think(search, Limits(simulations=300))
+    assert fast.slices == slow.slices
+    assert len(fast.slices) > 3  # and somebody may interrupt
+
+
 @pytest.mark.parametrize("cost_s", [1e-5, 1e-3, 0.05])
 def test_time_is_kept(cost_s):
     search = FakeSearch(cost_s, lead=lambda visits: visits // 4)
