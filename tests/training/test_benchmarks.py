@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks import families, openings
+from benchmarks import families, openings, runners
 from go_env.errors import HonteError
 from go_env.rules import Rules
 from training.baseline_config import load_baseline
@@ -26,6 +28,32 @@ def test_every_family_has_a_configuration_of_equal_time(preset: str) -> None:
             config = load_baseline(algorithm, command[2], overrides)
             assert config.loop.minutes == 3.0
             assert config.rules.komi == float(families.KOMI[preset])
+
+
+def test_both_runners_train_the_same() -> None:
+    configs = []
+    for runner in runners.RUNNERS:
+        command = runners.training("7x7", 300, runner, workers=2, seed=5)
+        overrides = [command[i + 1] for i, word in enumerate(command) if word == "--set"]
+        assert command[:4] == ["train", "7x7", "--runner", runner]
+        configs.append(load_config(command[1], overrides))
+    assert configs[0] == configs[1]
+    assert (configs[0].loop.games, configs[0].loop.workers, configs[0].seed) == (300, 2, 5)
+
+
+def test_models_are_evenly_spread_over_the_games(tmp_path: Path) -> None:
+    stamps = {"time_s": 0.0, "elapsed_s": 0.0}
+    events = [
+        {"kind": "publish", "model": m, "games": 10 * (m - 1), **stamps} for m in range(1, 41)
+    ]
+    lines = [json.dumps(event) for event in events]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    chosen = runners.models(tmp_path)
+    assert len(chosen) == runners.MODELS
+    assert (min(chosen), max(chosen)) == (1, 40)
+    assert all(games == 10 * (model - 1) for model, games in chosen.items())
+    gaps = np.diff(list(chosen.values()))
+    assert gaps.max() - gaps.min() <= 10
 
 
 def run_openings(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
