@@ -123,14 +123,16 @@ def _draw_elo(figure: Figure, events: Sequence[Event]) -> None:
         _thousands(axis, field)
         for row in fixed:
             axis.axhline(row["elo"], ls="--", lw=1.2, color=_COLORS[1], alpha=0.8)
-    for row in fixed:
+    for i, row in enumerate(fixed):
+        below = i == 0 and len(fixed) > 1  # the weakest: its neighbor may be close
         axes[0].annotate(
             row["player"],
             (0.99, row["elo"]),
             xycoords=("axes fraction", "data"),
-            xytext=(0, 3),
+            xytext=(0, -3 if below else 3),
             textcoords="offset points",
             ha="right",
+            va="top" if below else "bottom",
             fontsize=8.5,
             color=_COLORS[1],
         )
