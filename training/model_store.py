@@ -34,6 +34,17 @@ class Champion:
     details: Mapping[str, Any] = field(default_factory=dict)  # the gate's verdict, JSON values
     previous: tuple[int, ...] = ()  # numbers of earlier champions, oldest first
 
+    @property
+    def yardsticks(self) -> tuple[int, ...]:
+        """The champions half and a quarter of the way back, against whom ratings are checked.
+
+        Each model beats its predecessor, of which it has seen every weakness, by more than it has
+        gained: the sum of such steps is far too high. (Measured: +544 Elo over six champions by
+        gates alone, +180 ± 76 in a match of the last against the first.)
+        """
+        earlier = self.previous[:-1]  # the gate has met the last
+        return tuple(dict.fromkeys(earlier[len(earlier) * k // 4] for k in (2, 3) if earlier))
+
 
 class ModelStore:
     """One run directory. Reading needs no lock; `with store:` locks it for its one trainer."""

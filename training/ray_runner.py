@@ -191,7 +191,8 @@ class _Crew:
             call = member.actor.gate.remote(mine, self._reference(champion.number), model)
             self._start(member, job, model, call)
         elif job == "rate":
-            self._start(member, job, model, member.actor.rate.remote(mine, model))
+            earlier = self.trainer.yardsticks()
+            self._start(member, job, model, member.actor.rate.remote(mine, model, earlier))
 
     def _start(self, member: _Member, job: str, subject: int, call: Any) -> None:
         member.job, member.subject, member.call = job, subject, call

@@ -134,6 +134,11 @@ class Trainer:
             self._weights[number] = arrays
         return self._weights[number]
 
+    def yardsticks(self) -> dict[int, dict[str, NDArray[np.float32]]]:
+        """Return the weights of earlier champions that the present one is rated against."""
+        champion = self.store.champion()
+        return {n: self.weights(n) for n in champion.yardsticks} if champion else {}
+
     # --- what happened --------------------------------------------------------------------------
 
     def absorb(self, result: PlayResult) -> None:

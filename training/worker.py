@@ -103,20 +103,34 @@ class Worker:
         ]
         return Gatekeeper(gate).judge(players[0], players[1], self._config.rules, seed)
 
-    def rate(self, weights: Weights, seed: int) -> RatingResult:
+    def rate(
+        self, weights: Weights, seed: int, earlier: Mapping[int, Weights] | None = None
+    ) -> RatingResult:
         """Play the champion against each anchor: (anchor, champion was Black, Black's score).
 
-        Anchors that are not installed are left out. So are games that an engine lost by its
-        conduct (it died, or played an illegal move): they say nothing about strength.
+        `earlier`: champions of this run that are met too, as `model NUMBER`. Anchors that are not
+        installed are left out. So are games that an engine lost by its conduct (it died, or played
+        an illegal move): they say nothing about strength.
         """
-        champion = self._agent("candidate", weights, self._config.loop.rate_simulations)
+        simulations = self._config.loop.rate_simulations
+        champion = self._agent("candidate", weights, simulations)
         result = RatingResult()
-        for spec in self._config.loop.anchors:
-            if is_installed(spec):
-                self._meet(champion, spec, seed, result)
+        for spec in filter(is_installed, self._config.loop.anchors):
+            try:
+                anchor = make_agent(spec, size=self._config.rules.size, seed=seed)
+            except HonteError as error:
+                result.problems.append(f"rated without '{spec}': {error}")
+                continue
+            self._meet(champion, anchor, spec, seed, result)
+            anchor.close()
+        for number, others in (earlier or {}).items():
+            rival = self._agent("champion", others, simulations)
+            self._meet(champion, rival, f"model {number}", seed, result)
         return result
 
-    def _meet(self, champion: Agent, spec: str, seed: int, result: RatingResult) -> None:
+    def _meet(
+        self, champion: Agent, anchor: Agent, spec: str, seed: int, result: RatingResult
+    ) -> None:
         """Add the games against one anchor."""
         loop, rules = self._config.loop, self._config.rules
         is_engine = spec.startswith("gtp:")
@@ -124,11 +138,6 @@ class Worker:
         openings = sample_openings(rules, self._config.gate.opening_moves, pairs, seed)
         suicide = rules.suicide and not is_engine  # most engines refuse it
         rules = replace(rules, move_limit=3 * rules.size**2, suicide=suicide)
-        try:
-            anchor = make_agent(spec, size=rules.size, seed=seed)
-        except HonteError as error:
-            result.problems.append(f"rated without '{spec}': {error}")
-            return
         settings = ArenaSettings(parallel=1 if is_engine else 2 * pairs)
         for pair in Arena((champion, anchor), rules, settings).pairs(openings):
             for game in pair.games:
@@ -136,7 +145,6 @@ class Worker:
                     result.problems.append(f"no game against '{spec}': {game.note}")
                 else:
                     result.games.append((spec, game.fixture.leg == 0, game.black_score))
-        anchor.close()
 
     def _agent(self, name: str, weights: Weights, simulations: int) -> Agent:
         """Return a player for matches: the run's search without noise."""

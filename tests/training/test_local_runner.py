@@ -28,7 +28,7 @@ from self_played import same
 from tiny_run import tiny_config
 from training.gatekeeper import Verdict
 from training.local_runner import run
-from training.model_store import ModelStore
+from training.model_store import Champion, ModelStore
 from training.run_files import open_run
 from training.worker import Worker
 
@@ -355,6 +355,20 @@ def test_games_that_an_engine_loses_by_its_conduct_are_not_rated(fault: str, gam
     result = Worker(config, 0, 1).rate(arrays, seed=1)
     assert len(result.games) == games
     assert bool(result.problems) == (fault != "none")
+
+
+def test_champions_are_rated_against_older_ones_too() -> None:
+    assert Champion(1).yardsticks == Champion(2, previous=(1,)).yardsticks == ()
+    assert Champion(3, previous=(1, 2)).yardsticks == (1,)
+    assert Champion(9, previous=tuple(range(1, 9))).yardsticks == (4, 6)
+    config = tiny_config(size=5)
+    config = replace(config, loop=replace(config.loop, anchors=("random",), rate_games=2))
+    weights = new_network(config.network, 0).state_dict()
+    arrays = {name: tensor.numpy() for name, tensor in weights.items()}
+    result = Worker(config, 0, 1).rate(arrays, seed=1, earlier={4: arrays, 6: arrays})
+    met = [(opponent, black) for opponent, black, _ in result.games]
+    players = ("random", "model 4", "model 6")
+    assert sorted(met) == sorted((player, black) for player in players for black in (True, False))
 
 
 def test_gates_wait_while_they_have_taken_their_share_of_time(tmp_path: Path) -> None:
