@@ -59,10 +59,11 @@ def test_a_game_does_not_know_its_neighbors(root: str) -> None:
 
 @pytest.mark.parametrize("root", CONFIGS)
 def test_leaves_of_all_games_are_judged_together(root: str) -> None:
-    positions = [Position.initial(RULES)] * 8
-    search = search_of(positions, CONFIGS[root])
+    evaluator = HashEvaluator(RULES.size)
+    search = Search(evaluator, CONFIGS[root], RULES, games=8, max_nodes=200)
+    search.set_positions([Position.initial(RULES)] * 8)
     search.run(20)
-    assert search.evaluator.batches == [8] * 21  # type: ignore[attr-defined]
+    assert evaluator.batches == [8] * 21
     assert search.evaluations == 168
 
 
