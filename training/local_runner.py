@@ -63,5 +63,5 @@ def _judge(trainer: Trainer, worker: Worker) -> None:
             return
     if trainer.config.loop.rate_games:
         start_s = time.monotonic()
-        games = worker.rate(trainer.weights(candidate), candidate, trainer.yardsticks())
+        games = worker.rate(trainer.weights(candidate), candidate, trainer.yardsticks(candidate))
         trainer.take_ratings(candidate, games, time.monotonic() - start_s)

@@ -191,7 +191,7 @@ class _Crew:
             call = member.actor.gate.remote(mine, self._reference(champion.number), model)
             self._start(member, job, model, call)
         elif job == "rate":
-            earlier = self.trainer.yardsticks()
+            earlier = self.trainer.yardsticks(model)
             self._start(member, job, model, member.actor.rate.remote(mine, model, earlier))
 
     def _start(self, member: _Member, job: str, subject: int, call: Any) -> None:

@@ -134,10 +134,11 @@ class Trainer:
             self._weights[number] = arrays
         return self._weights[number]
 
-    def yardsticks(self) -> dict[int, dict[str, NDArray[np.float32]]]:
-        """Return the weights of earlier champions that the present one is rated against."""
+    def yardsticks(self, number: int) -> dict[int, dict[str, NDArray[np.float32]]]:
+        """Return the weights of champions before this model, which it is rated against."""
         champion = self.store.champion()
-        return {n: self.weights(n) for n in champion.yardsticks} if champion else {}
+        older = champion.yardsticks if champion else ()
+        return {n: self.weights(n) for n in older if n < number}
 
     # --- what happened --------------------------------------------------------------------------
 

@@ -371,6 +371,16 @@ def test_champions_are_rated_against_older_ones_too() -> None:
     assert sorted(met) == sorted((player, black) for player in players for black in (True, False))
 
 
+def test_no_model_is_its_own_yardstick(tmp_path: Path) -> None:
+    """Under Ray a rating may wait until further champions have been promoted."""
+    with open_run(tiny_config(games=60), tmp_path, None, "", "local", 1) as trainer:
+        trainer.crown_first()
+        for _ in range(4):
+            trainer.take_verdict(trainer.publish(), verdict(promoted=True), 0.0)
+        assert list(trainer.yardsticks(5)) == [2, 3]
+        assert list(trainer.yardsticks(3)) == [2]
+
+
 def test_gates_wait_while_they_have_taken_their_share_of_time(tmp_path: Path) -> None:
     config = tiny_config(games=0)
     config = replace(config, loop=replace(config.loop, games=0, hours=1.0, judge_share=0.1))
