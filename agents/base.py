@@ -25,7 +25,10 @@ class Decision:
 
 
 class Agent(Protocol):
-    """A player. It keeps no game: each position carries its history."""
+    """A player. Each position carries its history: games need not be announced or ended.
+
+    What it remembers of earlier calls may let it think further in the same time.
+    """
 
     name: str
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.base import Decision
-from agents.tree_shelf import Tree, TreeShelf, same_situation
+from agents.tree_shelf import Tree, TreeShelf, line_between, same_situation
 from go_env.batch import PositionBatch
 from go_env.errors import HonteError
 from go_env.position import Position
@@ -27,7 +27,11 @@ _LCB_DEVIATIONS = 1.96
 
 
 class MctsAgent:
-    """Plays the search's choice after `simulations` simulations; searches positions in batches.
+    """Plays the search's choice after `simulations` new simulations; searches positions in batches.
+
+    Where the next position follows by one move of each player from one that was searched in the
+    call before, its search goes on with what is known from there (if the configuration says
+    `reuse`); all others begin with empty trees, and so do all but the last of more than 64 games.
 
     resign: give up when the value of the position is below this (None: never).
     """
@@ -49,7 +53,7 @@ class MctsAgent:
         self.name = name
         self._resign = resign
         self._rng = rng
-        self._searches: dict[int, Search] = {}
+        self._tables: dict[int, _Table] = {}
 
     def choose(self, positions: Sequence[Position]) -> list[Decision]:
         decisions: list[Decision | None] = [None] * len(positions)
@@ -63,22 +67,23 @@ class MctsAgent:
         return [decision for decision in decisions if decision is not None]
 
     def close(self) -> None:
-        self._searches.clear()
+        self._tables.clear()
 
     def _search_batch(self, positions: list[Position]) -> list[Decision]:
         size, count = positions[0].size, len(positions)
-        search = self._searches.get(size)
-        if search is None or search.games < count:
+        table = self._tables.get(size)
+        if table is None or table.search.games < count:
             games = next(g for g in (1, 8, _BATCH_GAMES) if g >= count)
             config = replace(self.config, leaves=max(1, self.config.leaves // games))
-            rules, nodes = positions[0].rules, self.simulations + 2
-            search = Search(self.evaluator, config, rules, games, nodes)
-            self._searches[size] = search
-        search.set_positions(positions)
-        budgets = np.zeros(search.games, np.int32)
-        budgets[:count] = self.simulations
-        result = search.run(budgets, self._rng)
-        return [self._decide(result, i, position) for i, position in enumerate(positions)]
+            rules, nodes = positions[0].rules, 2 * self.simulations + 2  # as many kept, and more
+            table = _Table(Search(self.evaluator, config, rules, games, nodes))
+            self._tables[size] = table
+        places = table.seat(positions)
+        budgets = np.zeros(table.search.games, np.int32)
+        budgets[places] = self.simulations
+        result = table.search.run(budgets, self._rng)
+        pairs = zip(places, positions, strict=True)
+        return [self._decide(result, place, position) for place, position in pairs]
 
     def _decide(self, result: SearchResult, i: int, position: Position) -> Decision:
         value, action = float(result.value[i]), int(result.action[i])
@@ -88,6 +93,39 @@ class MctsAgent:
             action = int(self._rng.choice(len(shares), p=shares / shares.sum()))
         resign = self._resign is not None and value < self._resign
         return Decision(action, value, result.policy[i], result.visits[i], resign)
+
+
+class _Table:
+    """Games under search side by side: each place remembers which position it searched last."""
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self._positions: list[Position | None] = [None] * search.games
+
+    def seat(self, positions: Sequence[Position]) -> list[int]:
+        """Put each position at a root, where a game goes on at its own; return their places."""
+        known = {id(p): g for g, p in enumerate(self._positions) if p is not None}
+        lines = np.full((2, self.search.games), -1)
+        places: dict[int, int] = {}  # of positions, by index
+        for i, position in enumerate(positions):
+            earlier = position.previous and position.previous.previous
+            if earlier is None or id(earlier) not in known or not self.search.config.reuse:
+                continue
+            line = line_between(earlier, position)
+            if line is not None:
+                places[i] = known.pop(id(earlier))
+                lines[:, places[i]] = line
+        free = iter(sorted(set(range(self.search.games)) - set(places.values())))
+        for i, position in enumerate(positions):
+            if i not in places:
+                places[i] = next(free)
+                self.search.set_positions([position], places[i])
+        for actions in lines:
+            self.search.play(actions)
+        self._positions = [None] * self.search.games
+        for i, position in enumerate(positions):
+            self._positions[places[i]] = position
+        return [places[i] for i in range(len(positions))]
 
 
 @dataclass(frozen=True)

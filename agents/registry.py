@@ -123,6 +123,7 @@ def search_options(options: _Options, base: SearchConfig) -> SearchConfig:
         fpu_reduction=options.take("fpu", base.fpu_reduction),
         considered=int(options.take("considered", base.considered)),
         leaves=int(options.take("leaves", base.leaves)),
+        reuse=bool(options.take("reuse", base.reuse)),
         temperature_moves=int(options.take("temperature_moves", 0)),
     )
 

@@ -43,6 +43,56 @@ def test_each_position_is_answered_as_if_it_were_alone(root: str) -> None:
         assert positions[i].is_legal(together[i].action)
 
 
+@pytest.mark.parametrize("root", ["puct", "gumbel"])
+def test_games_go_on_with_their_trees(root: str) -> None:
+    """Among other games, in another order, some of them new: each as if it were alone."""
+    config = replace(CONFIG, root=root)  # type: ignore[arg-type]
+    games = [p for p in random_positions(RULES, 40, seed=4) if p.ply < 20][:7]
+    players = [agent(40, config) for _ in games]
+    together = agent(40, config)
+    before = together.choose(games[:5])
+    alone = [player.choose([game])[0] for player, game in zip(players, games, strict=True)]
+    visits = [decision.visits for decision in alone]
+    np.testing.assert_array_equal([decision.visits for decision in before], visits[:5])
+    for i, decision in enumerate(alone):
+        after = games[i].play(decision.action)
+        reply = agent(10).choose([after])[0].action
+        games[i] = games[i] if after.ended else after.play(reply)
+    games = [game for game in games if not game.ended]
+    assert len(games) >= 6
+    order = [5, 3, 0, 4, 1]  # one left, one came
+    met = together.choose([games[i] for i in order])
+    for i, decision in zip(order, met, strict=True):
+        (expected,) = (players[i] if i < 5 else agent(40, config)).choose([games[i]])
+        np.testing.assert_array_equal(decision.visits, expected.visits)
+        assert decision.action == expected.action
+    kept = [int(decision.visits.sum()) for decision in met if decision.visits is not None]
+    assert kept[0] == 40
+    assert max(kept[1:]) > 40
+
+
+def test_a_game_goes_on_as_in_a_session() -> None:
+    player, found, position = agent(60), session(), START
+    for _ in range(3):
+        (decision,) = player.choose([position])
+        found.set_position(position)
+        found.run(60)
+        np.testing.assert_array_equal(decision.visits, found.best().visits)
+        position = position.play(decision.action)
+        position = position.play(agent(10).choose([position])[0].action)
+
+
+def test_no_tree_is_kept_where_none_is_wanted_or_the_move_was_out_of_turn() -> None:
+    for config, color in ((replace(CONFIG, reuse=False), None), (CONFIG, START.to_play)):
+        player = agent(60, config)
+        (decision,) = player.choose([START])
+        position = START.play(decision.action)
+        position = position.play(int(np.flatnonzero(position.legal())[0]), color)
+        (again,) = player.choose([position])
+        assert again.visits is not None
+        assert again.visits.sum() == 60
+
+
 def test_sizes_and_rules_may_be_mixed() -> None:
     player = MctsAgent(UniformEvaluator(), CONFIG, 60)
     positions = [

@@ -43,6 +43,7 @@ def test_specs_are_taken_apart() -> None:
         ("rollout?search=alphabeta", "puct or gumbel"),
         ("rollout?leaves=0", "leaves at least 1"),
         ("honte:/nowhere/at/all", "no such weights"),
+        ("honte?reuse=yes", "not a number"),
         ("random?sims=3", "unknown option"),
         ("honte?sim=3", "did you mean 'sims'"),
         ("policy?temperature=-1", "must not be negative"),
