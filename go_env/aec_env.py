@@ -80,7 +80,7 @@ class raw_env(AECEnv):  # type: ignore[misc]
         return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
-        """Begin a new game. Nothing is random, so that the seed changes the action spaces only."""
+        """Begin a new game. Nothing is random: the seed changes nothing."""
         if seed is not None:
             self.np_random, self.np_random_seed = seeding.np_random(seed)
         self.agents = list(AGENTS)

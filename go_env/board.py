@@ -206,7 +206,7 @@ def play(b, hashes, row, snapshots, snapshot_row, action):
     """Play an action that the caller knows to be legal, for the player to move."""
     side = np.int64(b.side)
     if action == side * side:
-        b.passes += 1
+        b.passes = min(b.passes + 1, 2)
         b.ko = 0
     else:
         b.passes = 0

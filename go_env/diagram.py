@@ -28,7 +28,9 @@ Board = NDArray[np.int8]
 
 _LETTERS = {EMPTY: ".", BLACK: "X", WHITE: "O"}
 _COLORS = {".": EMPTY, "+": EMPTY, "*": EMPTY, "X": BLACK, "#": BLACK, "O": WHITE}
-_STONES_ROW = re.compile(r"^\s*(?:\d+\s+)?([.+*XO#\s()\[\]]+?)\s*(?:\d+\b.*)?$", re.IGNORECASE)
+_STONES_ROW = re.compile(
+    r"^\s*(?:\d+(?:\s+|(?=\()))?([.+*XO#\s()\[\]]+?)\s*(?:\d+\b.*)?$", re.IGNORECASE
+)
 
 
 def star_points(size: int) -> list[int]:

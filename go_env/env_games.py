@@ -62,10 +62,11 @@ def game_rules(
         size: side of the board; ignored where `rules` is a Rules, which says it itself.
         komi: None for the fair komi of that size; ignored like `size`.
         rules: the name of a preset, or a Rules.
-        move_limit: None for three moves per point of the board.
+        move_limit: None for that of a Rules, or three moves per point of the board.
     """
     if isinstance(rules, Rules):
-        size, komi, move_limit = rules.size, rules.komi, rules.move_limit
+        size, komi = rules.size, rules.komi
+        move_limit = rules.move_limit if move_limit is None else move_limit
         ko, suicide = rules.ko, rules.suicide
     else:
         preset = Rules.preset(rules, size=size)

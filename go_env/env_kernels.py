@@ -20,7 +20,7 @@ from go_env.board import classify, fill_area, fill_legal, is_over, play, record_
 from go_env.coords import BLACK, WHITE
 from go_env.features import encode_lean_one, encode_zero_one
 from go_env.jit import kernel
-from go_env.layout import LEGAL, NO_ACTION, cell_of, clear
+from go_env.layout import KO_BANNED, LEGAL, NO_ACTION, cell_of, clear
 from go_env.playout import next_random, random_action
 
 BOTH = 0  # the agent's color where it plays both sides
@@ -134,6 +134,8 @@ def _observe(core, i, view, table, out, mask, row):
         if games[i].over == 0:
             for action in range(legal.shape[1]):
                 mask[row, action] = 0
+                if legal[i, action] == KO_BANNED:  # to the other, not to who sees it
+                    legal[i, action] = LEGAL
     if snapshots.shape[1] > 0:
         encode_zero_one(b, snapshots, i, table, out, row)
     else:

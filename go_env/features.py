@@ -99,7 +99,7 @@ def encode(
         symmetries = np.asarray(symmetry, np.int64) % NUM_SYMMETRIES
     tables = point_tables(batch.size)
     flat = out.reshape(len(out), features.num_planes, -1)
-    if features is ZERO:
+    if features == ZERO:
         _encode_zero(batch.boards, batch.snapshots, symmetries, tables, flat)
     else:
         _encode_lean(batch.boards, batch.legal, symmetries, tables, flat)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,10 @@ class Position:
             color, action = move if isinstance(move, tuple) else (None, move)
             position = position.play(action, color)
         return position
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by the moves: the chain of earlier positions is too long to walk."""
+        return _replayed, (self.rules, *self._course())
 
     @property
     def size(self) -> int:
@@ -197,17 +202,14 @@ class Position:
         """Return the same game replayed under other rules of the same board size."""
         if rules.size != self.size:
             raise HonteError("a game cannot be carried over to another board size")
+        return _replayed(rules, *self._course())
+
+    def _course(self) -> tuple[list[int], list[int], int, tuple[tuple[int, int], ...]]:
+        """Return all that led here: Black's and White's setup stones, who began, and the moves."""
         root = self.root()
         stones = root.board.ravel()
-        position = Position.setup(
-            rules,
-            [int(a) for a in np.flatnonzero(stones == BLACK)],
-            [int(a) for a in np.flatnonzero(stones == WHITE)],
-            root.to_play,
-        )
-        for color, action in self.moves:
-            position = position.play(action, color)
-        return position
+        black, white = (np.flatnonzero(stones == color).tolist() for color in (BLACK, WHITE))
+        return black, white, root.to_play, self.moves
 
     def ownership(self) -> NDArray[np.int8]:
         """[N*N] int8: +1 Black's point, -1 White's, 0 neither, as the board stands."""
@@ -238,3 +240,17 @@ class Position:
         score = np.zeros(1, np.float32)
         board.fill_area_all(self.record, owner, score)
         return owner[0], float(score[0])
+
+
+def _replayed(
+    rules: Rules,
+    black: list[int],
+    white: list[int],
+    to_play: int,
+    moves: tuple[tuple[int, int], ...],
+) -> Position:
+    """Return the position after these moves, (color, action), from a setup."""
+    position = Position.setup(rules, black, white, to_play)
+    for color, action in moves:
+        position = position.play(action, color)
+    return position

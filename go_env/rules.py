@@ -13,7 +13,7 @@ MIN_SIZE, MAX_SIZE = 2, 25
 
 #: Komi at which perfect play is solved (up to 5x5) or believed to be a draw under area scoring.
 #: Source: van der Werf & Winands 2009 (up to 5x5); katagobooks.org opening books (6x6 to 9x9).
-FAIR_KOMI = {2: 0.0, 3: 9.0, 4: 2.0, 5: 25.0, 6: 4.0, 7: 9.0, 8: 10.0, 9: 7.0}
+FAIR_KOMI = {2: 1.0, 3: 9.0, 4: 2.0, 5: 25.0, 6: 4.0, 7: 9.0, 8: 10.0, 9: 7.0}
 _KOMI_ABOVE_9 = 7.0
 
 
@@ -46,12 +46,12 @@ class Rules:
             )
         if self.ko not in get_args(Ko):
             raise HonteError(f"unknown ko rule {self.ko!r}: use one of {', '.join(get_args(Ko))}")
-        if abs(self.komi) > 2 * MAX_SIZE**2 or self.komi * 2 != int(self.komi * 2):
+        if not abs(self.komi) <= 2 * MAX_SIZE**2 or self.komi * 2 != int(self.komi * 2):
             raise HonteError(
                 f"komi {self.komi} is not usable: give a whole or half number of points"
             )
-        if self.move_limit is not None and self.move_limit < 1:
-            raise HonteError(f"move limit {self.move_limit} must be at least 1 (or none)")
+        if self.move_limit is not None and not 1 <= self.move_limit < 2**31:
+            raise HonteError(f"move limit {self.move_limit} must be 1 to {2**31 - 1} (or none)")
 
     @staticmethod
     def preset(name: str, size: int = 9, komi: float = 7.0, move_limit: int | None = None) -> Rules:

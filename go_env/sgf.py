@@ -154,7 +154,7 @@ def read_sgf(path: str | os.PathLike[str]) -> SgfGame:
 
 def parse_sgf(data: bytes | str) -> SgfGame:
     """Read the main line of the first game in this text."""
-    raw = data.encode() if isinstance(data, str) else data
+    raw = data.encode(errors="replace") if isinstance(data, str) else data
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     if b"(" not in raw:
         raise HonteError("not an SGF file: it holds no game tree")
@@ -232,7 +232,7 @@ def _load(raw: bytes, *, text_is_utf8: bool) -> sgfmill_sgf.Sgf_game:
             if declared.get_root().has_property("CA"):
                 raw.decode(declared.get_charset())
                 return declared
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, LookupError):  # codecs that make no text of bytes, as hex
             pass
         except ValueError as error:
             if "charset" not in str(error).lower() and "encod" not in str(error).lower():

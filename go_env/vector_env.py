@@ -85,12 +85,15 @@ class GoVectorEnv(VectorEnv[Planes, Actions, NDArray[Any]]):
     ) -> tuple[Planes, dict[str, Any]]:
         """Begin all games anew, or those of options["reset_mask"]; options["color"] as in GoEnv."""
         options = options or {}
+        which = np.ones(self.num_envs, np.bool_)
+        if "reset_mask" in options:
+            mask = np.asarray(options["reset_mask"])
+            if mask.shape != which.shape or mask.dtype != np.bool_:
+                raise HonteError(f"reset_mask must be bool [{self.num_envs}], one for each game")
+            which = mask if self._started else which
         super().reset(seed=seed)
         if seed is not None or not self._started:
             self._games.seed(self.np_random)
-        which = np.ones(self.num_envs, np.bool_)
-        if self._started and "reset_mask" in options:
-            which = np.asarray(options["reset_mask"], np.bool_)
         self._started = True
         self._games.set_color(options.get("color", self._color))
         self._games.restart(which)

@@ -49,9 +49,17 @@ class SearchConfig:
                 raise HonteError(f"search {name} must be gumbel or puct")
         if self.considered < 2 or self.leaves < 1:
             raise HonteError("search considered must be at least 2, leaves at least 1")
-        for name in ("c_visit", "c_scale", "c_puct", "gumbel_scale", "temperature"):
+        for name in (
+            "c_visit", "c_scale", "c_puct", "gumbel_scale", "temperature", "dirichlet_alpha",
+            "forced_playouts",
+        ):  # fmt: skip
             if not 0 <= getattr(self, name) < 1e6:
                 raise HonteError(f"search {name} must be a number from 0")
+        for name in ("fpu_reduction", "root_fpu_reduction"):
+            if not -2 <= getattr(self, name) <= 2:
+                raise HonteError(f"search {name} must lie between -2 and 2")
+        if not 1 <= self.c_puct_base < 1e9:
+            raise HonteError("search c_puct_base must be a number from 1")
         if not 0 <= self.dirichlet_fraction <= 1:
             raise HonteError("search dirichlet_fraction must lie between 0 and 1")
         if not 0 <= self.score_weight < 1:

@@ -219,7 +219,7 @@ def conclude_puct(nodes, edges, priors, actions, states, banned, params, policy,
 def read_roots(nodes, edges, priors, actions, states, prior, visits, totals, raw_value):
     """Copy priors, visits and value sums [G, A] and network values [G] of all roots."""
     for g in range(len(states)):
-        if states[g].num_nodes == 0:
+        if states[g].num_nodes == 0 or states[g].target == 0:
             continue
         raw_value[g] = nodes[g, 0].value
         for e in range(nodes[g, 0].first, nodes[g, 0].first + nodes[g, 0].num_edges):

@@ -115,8 +115,21 @@ class Search:
         """Search every root with so many new simulations (an array: for each; 0: leave it out).
 
         Noise is drawn from `rng` as the configuration says, or handed in ([G, A], see
-        `root.draw_noise`); with neither there is none.
+        `root.draw_noise`); with neither there is none. What the evaluator raises is passed on, and
+        all trees are given up: leaves that still wait would make them wrong.
         """
+        try:
+            return self._run(simulations, rng, noise)
+        except BaseException:
+            self.forest.states["num_nodes"] = self.forest.states["num_edges"] = 0
+            raise
+
+    def _run(
+        self,
+        simulations: int | NDArray[np.int32],
+        rng: np.random.Generator | None,
+        noise: NDArray[np.float32] | None,
+    ) -> SearchResult:
         f = self.forest
         targets = np.broadcast_to(np.asarray(simulations, np.int32), self.games)
         self._make_room(int(f.roots["length"].max()))

@@ -6,8 +6,6 @@ import numpy as np
 
 from go_env.jit import kernel
 
-#: Exponents of the improved policy are cut here so that float64 does not overflow.
-MAX_EXPONENT = 500.0
 #: Lifts forced playouts above all others; among themselves the usual score decides.
 FORCED = 1e6
 
@@ -74,35 +72,41 @@ def choose_puct(nodes, edges, priors, g, node, params):
 def choose_gumbel(nodes, edges, priors, g, node, params):
     """Return the interior edge whose visits lag most behind the improved policy.
 
-    Source: Danihelka et al. 2022, section 5; the softmax needs one exponential per visited edge.
+    Source: Danihelka et al. 2022, section 5; the softmax needs two exponentials per visited edge.
     """
     first, visited = nodes[g, node].first, nodes[g, node].num_visited
     if visited == 0:
         return first
     visits, most = 0, 0
     mass = weighted = 0.0
+    top_q = -np.inf
     for e in range(first, first + visited):
         n = edges[g, e].visits
+        q = edges[g, e].total / n
         visits += n
         most = max(most, n)
+        top_q = max(top_q, q)
         mass += priors[g, e]
-        weighted += priors[g, e] * edges[g, e].total / n
+        weighted += priors[g, e] * q
     value = np.float64(nodes[g, node].value)
     mix = (value + visits * weighted / max(mass, 1e-30)) / (1.0 + visits)
     sigma = 0.5 * (params[0].c_visit + most) * params[0].c_scale
-    norm = max(1.0 - mass, 0.0)
+    top = max(sigma * (top_q - mix), 0.0)  # taken off all exponents: none is above 0
+    unvisited = np.exp(-top)
+    norm = max(1.0 - mass, 0.0) * unvisited
     for e in range(first, first + visited):
         gain = sigma * (edges[g, e].total / edges[g, e].visits - mix)
-        norm += priors[g, e] * np.exp(min(gain, MAX_EXPONENT))
+        norm += priors[g, e] * np.exp(gain - top)
     norm = max(norm, 1e-300)
     best, best_score = first, -np.inf
     for e in range(first, first + visited):
         gain = sigma * (edges[g, e].total / edges[g, e].visits - mix)
-        share = priors[g, e] * np.exp(min(gain, MAX_EXPONENT)) / norm
+        share = priors[g, e] * np.exp(gain - top) / norm
         score = share - edges[g, e].visits / (1.0 + visits)
         if score > best_score:
             best, best_score = e, score
-    if visited < nodes[g, node].num_edges and priors[g, first + visited] / norm > best_score:
+    rest = visited < nodes[g, node].num_edges
+    if rest and priors[g, first + visited] * unvisited / norm > best_score:
         best = first + visited
     return best
 

@@ -148,7 +148,7 @@ class ReplayWindow:
             shelf.row_game.data, shelf.row_ply.data, shelf.row_short.data,
             shelf.row_policy.data,
             shelf.game_start.data, shelf.game_komi.data, shelf.game_score.data,
-            shelf.game_owner.data, shelf.moves.data, self.features is ZERO,
+            shelf.game_owner.data, shelf.moves.data, self.features == ZERO,
             batch.planes.reshape(count, -1, points), batch.policy, batch.value,
             batch.short_term_value, batch.score, batch.ownership,
         )  # fmt: skip

@@ -12,6 +12,7 @@ from pettingzoo.test import api_test, render_test, seed_test
 from go_env import aec_env
 from go_env.coords import WHITE
 from go_env.errors import HonteError
+from go_env.features import feature_set
 
 #: PettingZoo's test warns about every dictionary of observations, but for its own games by name.
 _DICT_WARNINGS = pytest.mark.filterwarnings(
@@ -101,3 +102,16 @@ def test_misuse_is_refused_in_one_line() -> None:
         env.step(None)
     with pytest.raises(HonteError, match="unknown agent 'red_0'"):
         env.observe("red_0")
+
+
+def test_who_waits_does_not_see_the_bans_of_the_other() -> None:
+    """On 4x4 after these moves Black may not retake at once; White does not see that as hers."""
+    env = aec_env.raw_env(size=4)
+    env.reset()
+    for action in (1, 2, 4, 7, 9, 10, 6, 5):
+        env.step(action)
+    plane = feature_set("lean").planes.index("forbidden by ko or superko")
+    bans = {agent: env.observe(agent)["observation"][plane].ravel() for agent in env.agents}
+    assert env.agent_selection == "black_0"
+    assert np.flatnonzero(bans["black_0"]).tolist() == [3, 6]
+    assert not bans["white_0"].any()

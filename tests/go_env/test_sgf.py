@@ -197,3 +197,13 @@ def test_impossible_games_are_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "bad.sgf").write_text("(;SZ[9")
     with pytest.raises(HonteError, match=r"bad\.sgf: not a readable"):
         read_sgf(tmp_path / "bad.sgf")
+
+
+@pytest.mark.parametrize("charset", ["hex", "rot13", "zlib", "base64", "no-such-charset"])
+def test_a_charset_that_is_none_is_guessed(charset: str) -> None:
+    game = parse_sgf(f"(;CA[{charset}]SZ[9]PB[Müller];B[aa])".encode())
+    assert game.black == "Müller"
+
+
+def test_text_that_is_no_unicode_is_read() -> None:
+    assert parse_sgf("(;SZ[9]PB[a\ud800];B[aa])").moves

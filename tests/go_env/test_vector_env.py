@@ -164,3 +164,13 @@ def test_misuse_is_refused_in_one_line() -> None:
         envs.step(np.array([1, 1]))
     with pytest.raises(HonteError, match="num_envs is 0"):
         GoVectorEnv(0)
+
+
+@pytest.mark.parametrize("mask", [np.ones(1, bool), np.ones(3, bool), np.ones(20000, bool), [0, 1]])
+def test_a_reset_mask_that_is_none_changes_nothing(mask: Any) -> None:
+    envs = GoVectorEnv(2, size=5, autoreset_mode=AutoresetMode.DISABLED, color="black")
+    envs.reset(seed=0)
+    envs.step(np.array([0, 0]))
+    with pytest.raises(HonteError, match=r"reset_mask must be bool \[2\]"):
+        envs.reset(seed=1, options={"reset_mask": mask})
+    assert [envs.position(i).ply for i in (0, 1)] == [2, 2]

@@ -143,3 +143,30 @@ def test_what_an_evaluator_raises_reaches_the_caller(groups: int) -> None:
     search = fresh_search(Broken(5), games=4, groups=groups, threads=1)
     with pytest.raises(RuntimeError, match="out of order"):
         search.run(4)
+
+
+@pytest.mark.parametrize("root", ["puct", "gumbel"])
+def test_a_failed_evaluation_leaves_nothing_behind(root: str) -> None:
+    """The next search begins with empty trees, as if nothing had been: no leaf waits in them."""
+
+    class OutOfOrderOnce(HashEvaluator):
+        calls = 0
+
+        def evaluate(self, batch: PositionBatch) -> Evaluation:
+            self.calls += 1
+            if self.calls == 7:
+                raise RuntimeError("out of order")
+            return super().evaluate(batch)
+
+    config = SearchConfig(root=root, leaves=4)  # type: ignore[arg-type]
+    found = []
+    for evaluator in (OutOfOrderOnce(5), HashEvaluator(5)):
+        search = Search(evaluator, config, RULES, 2, 100)
+        search.set_positions([Position.initial(RULES)] * 2)
+        if isinstance(evaluator, OutOfOrderOnce):
+            with pytest.raises(RuntimeError, match="out of order"):
+                search.run(60)
+        search.run(60)
+        search.play(np.array([12, 12]))
+        found.append(search.run(60).visits)
+    np.testing.assert_array_equal(*found)

@@ -1,0 +1,136 @@
+"""What the champions of a finished run score against one opponent, over evaluations and hours.
+
+    python benchmarks/champions.py RUN 'gtp:gnugo --mode gtp --level 10' --games 40 --out DIR
+
+One gauntlet by `honte match`, the opponent against every champion that the run has kept (or the
+models that `--models` names); then DIR/curve.png and a table. Goes on where it stopped. Other than
+a sum of gates this shows progress against someone who does not learn along.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from agents.checkpoint import load_checkpoint
+from benchmarks.families import honte
+from training.model_store import ModelStore
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a model, made at a cost, has scored: wins, draws, losses."""
+
+    model: int
+    evaluations: float  # of the network in self-play, up to this model
+    hours: float
+    results: tuple[int, int, int]
+
+    @property
+    def mean(self) -> float:
+        wins, draws, _ = self.results
+        return (wins + draws / 2) / sum(self.results)
+
+    @property
+    def margin(self) -> float:
+        """Half of the 95 % interval (normal approximation)."""
+        worth = zip((1.0, 0.5, 0.0), self.results, strict=True)
+        variance = sum(n * (value - self.mean) ** 2 for value, n in worth) / sum(self.results)
+        return 1.96 * math.sqrt(variance / sum(self.results))
+
+    def __str__(self) -> str:
+        cost = f"{self.model} | {self.evaluations / 1e6:.1f} M | {self.hours:.2f}"
+        result = "-".join(str(n) for n in self.results)
+        return f"| {cost} | {100 * self.mean:.1f} ± {100 * self.margin:.1f} % | {result} |"
+
+
+def name_of(model: int) -> str:
+    return f"model-{model}"
+
+
+def champions(store: ModelStore) -> list[int]:
+    """Return the numbers of all champions whose weights are still there."""
+    champion = store.champion()
+    known = (*champion.previous, champion.number) if champion else ()
+    return sorted(set(known) & set(store.numbers()))
+
+
+def scores(
+    store: ModelStore, models: list[int], match: Path, options: argparse.Namespace
+) -> list[Score]:
+    """Return the scores of models that the match has games of."""
+    table = json.loads((match / "standings.json").read_text())["crosstable"]
+    results = {row["player"]: (row["wins"], row["draws"], row["losses"]) for row in table}
+    found = []
+    for model in models:
+        made = load_checkpoint(store.checkpoint_path(model)).provenance
+        evaluations = made["evaluations"] + options.earlier_evaluations
+        hours = made["hours"] + options.earlier_hours
+        found.append(Score(model, evaluations, hours, results[name_of(model)]))
+    return found
+
+
+def draw(found: list[Score], opponent: str, path: Path) -> None:
+    """Draw the scores with their intervals, over evaluations and over hours."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    costs = {
+        "network evaluations, millions": [score.evaluations / 1e6 for score in found],
+        "hours": [score.hours for score in found],
+    }
+    for axes, (label, cost) in zip(panels, costs.items(), strict=True):
+        axes.errorbar(
+            cost, [score.mean for score in found], [score.margin for score in found],
+            marker="o", capsize=3,
+        )  # fmt: skip
+        axes.set(xlabel=label, ylim=(0, 1.02))
+        axes.set_xlim(left=0)
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel(f"score against {opponent}")
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("opponent", metavar="SPEC", help="as in honte match; NAME=SPEC for labels")
+    parser.add_argument("--models", default="", help="numbers, with commas; default: champions")
+    parser.add_argument("--sims", type=int, default=200, help="simulations a move")
+    parser.add_argument("--games", type=int, default=40, help="of each model")
+    parser.add_argument("--rules", default="cgos")
+    parser.add_argument("--openings", default="2", help="as in honte match")
+    parser.add_argument("--parallel", type=int, default=1, help="games at once; 1 for an engine")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--earlier-evaluations", type=float, default=0, help="paid for elsewhere")
+    parser.add_argument("--earlier-hours", type=float, default=0, help="the same of time")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    store = ModelStore.existing(options.run)
+    models = [int(n) for n in options.models.split(",")] if options.models else champions(store)
+    rules = load_checkpoint(store.checkpoint_path(models[0])).rules
+    players = [
+        f"{name_of(model)}=honte:{store.checkpoint_path(model)}?sims={options.sims}"
+        for model in models
+    ]
+    honte("match", options.opponent, *players, "--gauntlet", "--size", str(rules.size),
+          "--komi", str(rules.komi), "--rules", options.rules, "--games", str(options.games),
+          "--openings", options.openings, "--parallel", str(options.parallel),
+          "--workers", str(options.workers), "--out", str(options.out / "match"))  # fmt: skip
+    found = scores(store, models, options.out / "match", options)
+    label = options.opponent.partition("=")[0] if "=" in options.opponent else options.opponent
+    draw(found, label, options.out / "curve.png")
+    print("| model | evaluations | hours | score | wins-draws-losses |\n|---|---|---|---|---|")
+    for score in found:
+        print(score)
+
+
+if __name__ == "__main__":
+    main()
