@@ -12,13 +12,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
 
 from agents.backend import Backend, BackendOutput, Floats, Precision, Weights
 from agents.backend_memory import choice_key, recall, remember
+from agents.inference_config import InferenceConfig
 from agents.network import NetworkConfig
 from agents.torch_backend import TorchBackend, cpu_has_bf16
 from go_env.batch import PositionBatch
@@ -32,29 +32,6 @@ MAX_LOG_POLICY_ERROR = 0.2
 MAX_VALUE_ERROR = 0.06
 NUM_CHECK_POSITIONS = 8
 _TIMING_S = 0.03  # of each candidate, after its first run
-
-
-@dataclass(frozen=True)
-class InferenceConfig:
-    """How a network is evaluated; `auto` is decided by measurement on this machine."""
-
-    backend: Literal["auto", "torch", "openvino"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    device: str = "auto"  # cpu, cuda, cuda:1; auto: cuda where there is one
-    details: bool = False  # also ownership and score
-    threads: int = 1  # of this whole process
-    max_batch: int = 256  # larger batches are cut
-    min_batch: int = 1  # smaller ones are padded; equal to max_batch: exact under any batching
-
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("backend", self.backend, ("auto", "torch", "openvino")),
-            ("precision", self.precision, ("auto", "fp32", "bf16")),
-        ):
-            if value not in known:
-                raise HonteError(f"unknown {name} {value!r}: use one of {', '.join(known)}")
-        if self.threads < 1 or not 1 <= self.min_batch <= self.max_batch:
-            raise HonteError("inference needs threads >= 1 and 1 <= min_batch <= max_batch")
 
 
 @dataclass(frozen=True)
@@ -230,9 +207,13 @@ def check_planes(features: FeatureSet, size: int) -> Floats:
 
 
 def _device(config: InferenceConfig) -> str:
-    if config.device != "auto":
-        return config.device
-    return "cuda" if torch.cuda.is_available() and config.backend != "openvino" else "cpu"
+    usable = torch.cuda.is_available()
+    if config.device == "auto":
+        return "cuda" if usable and config.backend != "openvino" else "cpu"
+    _, _, index = config.device.partition(":")
+    if config.device != "cpu" and not (usable and int(index or 0) < torch.cuda.device_count()):
+        raise HonteError(f"device {config.device}: no such GPU is usable here; use device=cpu")
+    return config.device
 
 
 def _torch_candidate(

@@ -60,7 +60,7 @@ class ClockedAgent:
         self._session.set_position(position)
         self._thinker.think(self._session, limits, stop=lambda: False)
         thought_s = time.monotonic() - started
-        decision = self._session.best()
+        decision = self._agent.settled(self._session.best(), position)
         elapsed_s = time.monotonic() - started
         late_s = allotted.lateness_s(elapsed_s, thought_s)
         self._clock.spend(position.to_play, elapsed_s, late_s)

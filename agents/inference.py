@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from agents.backend import Backend, BackendOutput, Floats, Weights
 from agents.backend_choice import CheckedBackend, choose_backend
-from agents.backend_choice import InferenceConfig as InferenceConfig  # callers need both
 from agents.checkpoint import Checkpoint, load_checkpoint
+from agents.inference_config import InferenceConfig as InferenceConfig  # callers need both
 from go_env.batch import PositionBatch
 from go_env.errors import HonteError
 from go_env.features import FeatureSet, encode, feature_set

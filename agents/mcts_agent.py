@@ -87,12 +87,21 @@ class MctsAgent:
 
     def _decide(self, result: SearchResult, i: int, position: Position) -> Decision:
         value, action = float(result.value[i]), int(result.action[i])
+        found = Decision(action, value, result.policy[i], result.visits[i])
+        return self.settled(found, position)
+
+    def settled(self, found: Decision, position: Position) -> Decision:
+        """Return what this player makes of a search: variety in the opening, resignation.
+
+        `SearchSession.best` knows of neither.
+        """
+        action, visits = found.action, found.visits
         warm = self.config.root == "puct" and position.ply < self.config.temperature_moves
-        if warm and self._rng is not None and self.config.temperature > 0:
-            shares = result.visits[i] ** (1 / self.config.temperature)
+        if warm and self._rng is not None and self.config.temperature > 0 and visits is not None:
+            shares = visits ** (1 / self.config.temperature)
             action = int(self._rng.choice(len(shares), p=shares / shares.sum()))
-        resign = self._resign is not None and value < self._resign
-        return Decision(action, value, result.policy[i], result.visits[i], resign)
+        hopeless = self._resign is not None and (found.value or 0.0) < self._resign
+        return replace(found, action=action, resign=hopeless)
 
 
 class _Table:

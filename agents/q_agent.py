@@ -20,6 +20,7 @@ from agents.policy_agent import PolicyAgent
 from agents.q_table import QTable
 from agents.random_agent import RandomAgent
 from go_env.batch import PositionBatch
+from go_env.errors import HonteError
 from go_env.features import FeatureSet, encode, feature_set
 from go_env.layout import LEGAL
 from go_env.position import Position
@@ -79,6 +80,8 @@ def q_agent(
 ) -> PolicyAgent | TableAgent:
     """Return the player of a file, whatever kind of Q function it holds."""
     if holds_table(path):
+        if temperature:
+            raise HonteError(f"player {name!r}: a table plays its best move and has no temperature")
         return TableAgent(load_table(path), name, seed)
     network, _ = load_network(path, QNetwork)
     features = feature_set(network.config.features, network.config.feature_version)

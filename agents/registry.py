@@ -9,6 +9,7 @@ q:FILE                              pg:FILE
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
@@ -19,6 +20,7 @@ from agents.base import Agent
 from agents.champion import find_checkpoint
 from agents.gtp_agent import GtpAgent
 from agents.gtp_process import engine_words
+from agents.inference_config import InferenceConfig
 from agents.mcts_agent import MctsAgent
 from agents.random_agent import RandomAgent
 from go_env.errors import HonteError
@@ -28,6 +30,7 @@ from mcts.evaluator import Evaluator
 from mcts.rollout import RolloutEvaluator
 
 DEFAULT_SIMULATIONS = 200
+_MOST = 10_000_000  # of anything that a SPEC counts
 
 Maker = Callable[[int, int], Agent]  # (size, seed) to the player
 
@@ -96,9 +99,19 @@ class _Options:
         if not text:
             return default
         try:
-            return float(text)
+            value = float(text)
+            if not math.isfinite(value):
+                raise ValueError
+            return value
         except ValueError:
             raise HonteError(f"player {self.spec.text!r}: {name}={text} is not a number") from None
+
+    def integer(self, name: str, default: int, least: int) -> int:
+        value = float(self.take(name, default))
+        if not (least <= value <= _MOST and value.is_integer()):
+            bounds = f"a whole number, at least {least} and at most {_MOST:,}"
+            raise HonteError(f"player {self.spec.text!r}: {name} must be {bounds}")
+        return int(value)
 
     def text(self, name: str, default: str) -> str:
         self._known.append(name)
@@ -121,10 +134,10 @@ def search_options(options: _Options, base: SearchConfig) -> SearchConfig:
         root="gumbel" if rule == "gumbel" else "puct",
         c_puct=options.take("c_puct", base.c_puct),
         fpu_reduction=options.take("fpu", base.fpu_reduction),
-        considered=int(options.take("considered", base.considered)),
-        leaves=int(options.take("leaves", base.leaves)),
-        reuse=bool(options.take("reuse", base.reuse)),
-        temperature_moves=int(options.take("temperature_moves", 0)),
+        considered=options.integer("considered", base.considered, 2),
+        leaves=options.integer("leaves", base.leaves, 1),
+        reuse=bool(options.integer("reuse", base.reuse, 0)),
+        temperature_moves=options.integer("temperature_moves", 0, 0),
     )
 
 
@@ -137,30 +150,32 @@ PLAY_SEARCH = SearchConfig(
 
 
 def _random(spec: Spec, options: _Options) -> Maker:
+    _refuse_target(spec)
     return lambda size, seed: RandomAgent(seed, spec.text)
 
 
 def _rollout(spec: Spec, options: _Options) -> Maker:
-    rollouts = int(options.take("rollouts", 1))
+    _refuse_target(spec)
+    rollouts = options.integer("rollouts", 1, 1)
     base = replace(PLAY_SEARCH, c_puct=1.4, fpu_reduction=0.0, leaves=1)  # no gain in batches
-    simulations = _simulations(options, 1000)
+    simulations = options.integer("sims", 1000, 1)
     config, resign = search_options(options, base), _resign(options)
 
     def make(size: int, seed: int) -> Agent:
         evaluator = RolloutEvaluator(seed, rollouts=rollouts)
-        return MctsAgent(evaluator, config, simulations, spec.text, resign)
+        return MctsAgent(evaluator, config, simulations, spec.text, resign, _rng(config, seed))
 
     return make
 
 
 def _honte(spec: Spec, options: _Options) -> Maker:
-    simulations = _simulations(options, DEFAULT_SIMULATIONS)
+    simulations = options.integer("sims", DEFAULT_SIMULATIONS, 1)
     config, resign = search_options(options, PLAY_SEARCH), _resign(options)
     network = _network(spec, options)
 
     def make(size: int, seed: int) -> Agent:
-        rng = np.random.default_rng(seed) if config.temperature_moves else None
-        return MctsAgent(network(size, seed), config, simulations, spec.text, resign, rng)
+        evaluator = network(size, seed)
+        return MctsAgent(evaluator, config, simulations, spec.text, resign, _rng(config, seed))
 
     return make
 
@@ -206,16 +221,16 @@ def _gtp(spec: Spec, options: _Options) -> Maker:
 
 def _network(spec: Spec, options: _Options) -> Callable[[int, int], Evaluator]:
     """Return the maker of the evaluator with a SPEC's weights; torch is imported only by it."""
-    names = ("backend", "auto"), ("precision", "auto"), ("device", "auto")
-    texts = {name: options.text(name, default) for name, default in names}
-    symmetry, cache = options.text("symmetry", "none"), int(options.take("cache", 0))
+    texts = {name: options.text(name, "auto") for name in ("backend", "precision", "device")}
+    config = InferenceConfig(**texts, details=True)  # type: ignore[arg-type]
+    symmetry, cache = options.text("symmetry", "none"), options.integer("cache", 0, 0)
+    if symmetry not in ("none", "random"):
+        raise HonteError(f"player {spec.text!r}: unknown symmetry {symmetry!r}: use none or random")
     path = find_checkpoint(spec.target)
 
     def make(size: int, seed: int) -> Evaluator:
-        from agents.backend_choice import InferenceConfig
         from agents.inference import network_evaluator
 
-        config = InferenceConfig(**texts, details=True)  # type: ignore[arg-type]
         rng = np.random.default_rng(seed)
         evaluator = network_evaluator(path, size, config, symmetry, rng)  # type: ignore[arg-type]
         return CachedEvaluator(evaluator, cache) if cache > 0 else evaluator
@@ -223,11 +238,14 @@ def _network(spec: Spec, options: _Options) -> Callable[[int, int], Evaluator]:
     return make
 
 
-def _simulations(options: _Options, default: int) -> int:
-    count = int(options.take("sims", default))
-    if count < 1:
-        raise HonteError(f"{options.spec.text}: simulations must be at least 1, not {count}")
-    return count
+def _rng(config: SearchConfig, seed: int) -> np.random.Generator | None:
+    return np.random.default_rng(seed) if config.temperature_moves else None
+
+
+def _refuse_target(spec: Spec) -> None:
+    if spec.target:
+        hint = f"options follow a question mark: {spec.kind}?{spec.target}"
+        raise HonteError(f"player {spec.text!r}: {spec.kind} takes no file; {hint}")
 
 
 def _temperature(options: _Options) -> float:

@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from scipy import stats
 
-from agents.backend_choice import InferenceConfig
 from agents.inference import network_evaluator
+from agents.inference_config import InferenceConfig
 from agents.mcts_agent import MctsAgent
 from go_env.errors import HonteError
 from training import local_runner

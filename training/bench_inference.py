@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from agents.backend import Floats
-from agents.backend_choice import Candidate, InferenceConfig, find_candidates
+from agents.backend_choice import Candidate, find_candidates
+from agents.inference_config import InferenceConfig
 from agents.network import NetworkConfig, new_network
 from agents.torch_backend import cpu_has_bf16
 from go_env.errors import HonteError

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from agents.backend import Backend, BackendOutput, Floats, Weights
-from agents.backend_choice import InferenceConfig, choose_backend
+from agents.backend_choice import choose_backend
 from agents.inference import NetworkEvaluator
+from agents.inference_config import InferenceConfig
 from agents.network import NetworkConfig, new_network
 from go_env.features import feature_set
 from go_env.rules import Rules, fair_komi

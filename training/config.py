@@ -16,7 +16,7 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-from agents.backend_choice import InferenceConfig
+from agents.inference_config import InferenceConfig
 from agents.network import NetworkConfig
 from go_env.errors import HonteError
 from go_env.features import feature_set
@@ -38,7 +38,7 @@ from training.settings import (
 )
 
 # What a run may not change once it has begun: its games and weights would mean something else.
-FIXED_SECTIONS = ("rules", "network")
+FIXED_KEYS = ("rules", "network", "function")
 
 # Packages whose versions change results.
 _RECORDED_PACKAGES = ("honte", "numpy", "numba", "torch", "openvino", "ray", "safetensors")

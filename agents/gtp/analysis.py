@@ -95,8 +95,13 @@ class AnalysisCommands:
             "lz-genmove_analyze": lambda call: self._genmove(call, kata=False),
             "kata-genmove_analyze": lambda call: self._genmove(call, kata=True),
             "cgos-genmove_analyze": self._cgos_genmove,
-            "stop": lambda _: "",
+            "stop": self._stop,
         }
+
+    def _stop(self, call: Call) -> str:
+        """End pondering; an analysis has ended by any command."""
+        self._state.ponder_on = None
+        return ""
 
     def _request(self, call: Call, kata: bool) -> Request:
         position = self._state.position

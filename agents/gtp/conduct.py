@@ -27,7 +27,8 @@ def choose_action(position: Position, decision: Decision, wins_by_passing: bool)
         wins_by_passing: whether the player has won if the game is scored as it stands.
 
     A pass is played at once when it ends the game with a win, or when nothing is left to play for;
-    it is never played while it throws the game away and something else can be tried. Dead stones
+    it is never played while it throws the game away and something else can be tried. A pass that
+    the search wants and that holds a draw is played. Dead stones
     of the opponent count for him under area scoring until they are taken, so `wins_by_passing` is
     what makes the engine clean up. Suicide, which most rules and clients refuse, is never played.
     """
@@ -38,7 +39,8 @@ def choose_action(position: Position, decision: Decision, wins_by_passing: bool)
     wanted = decision.action
     if wanted != no_action and legal[wanted] and not is_suicide(position, wanted):
         return wanted
-    if decision.action == no_action and (wins_by_passing or (decision.value or 0) < _HOPELESS):
+    holds = wins_by_passing or position.outcome(position.to_play) == 0
+    if wanted == no_action and (holds or (decision.value or 0) < _HOPELESS):
         return no_action
     return second_choice(position, decision, legal)
 

@@ -23,6 +23,11 @@ def usable_komi(komi: float) -> float:
     return limited if (limited * 2).is_integer() else math.floor(limited) + 0.5
 
 
+def bonus_points(bonus: str, handicap: int) -> int:
+    """Return White's points for so many handicap stones under a bonus of "0", "N" or "N-1"."""
+    return 0 if handicap < 2 else {"0": 0, "N": handicap, "N-1": handicap - 1}[bonus]
+
+
 def format_points(points: float) -> str:
     """Return a number of points without needless zeros."""
     return f"{points:.2f}".rstrip("0").rstrip(".")
@@ -33,11 +38,12 @@ class Game:
     position: Position
     komi: float  # as the client gave it; `position.komi` is the usable one
     handicap: int = 0
+    bonus: str = "0"  # White's points for handicap stones: see `bonus_points`
 
     @staticmethod
-    def start(rules: Rules, komi: float) -> Game:
+    def start(rules: Rules, komi: float, bonus: str = "0") -> Game:
         """Return an empty board."""
-        return Game(Position.initial(replace(rules, komi=usable_komi(komi))), komi)
+        return Game(Position.initial(replace(rules, komi=usable_komi(komi))), komi, bonus=bonus)
 
     @property
     def size(self) -> int:
@@ -54,13 +60,28 @@ class Game:
 
     def restart(self, size: int | None = None) -> Game:
         """Return an empty board under the same rules and komi, of another size if given."""
-        return Game.start(replace(self.rules, size=size or self.size), self.komi)
+        return Game.start(replace(self.rules, size=size or self.size), self.komi, self.bonus)
 
     def with_komi(self, komi: float) -> Game:
-        return replace(self, komi=komi, position=self.position.with_komi(usable_komi(komi)))
+        return replace(self, komi=komi)._compensated()
 
-    def with_rules(self, rules: Rules) -> Game:
-        return replace(self, position=self.position.with_rules(rules))
+    def with_rules(self, rules: Rules, bonus: str = "0") -> Game:
+        return replace(self, position=self.position.with_rules(rules), bonus=bonus)._compensated()
+
+    def of(self, position: Position, handicap: int) -> Game:
+        """Return the game that has come to a position after handicap stones."""
+        return replace(self, position=position, handicap=handicap)._compensated()
+
+    @property
+    def full_komi(self) -> float:
+        """The komi with White's compensation for handicap stones."""
+        return self.komi + bonus_points(self.bonus, self.handicap)
+
+    def _compensated(self) -> Game:
+        komi = usable_komi(self.full_komi)
+        if komi == self.position.komi:
+            return self
+        return replace(self, position=self.position.with_komi(komi))
 
     def play(self, color: int, action: int) -> Game:
         return replace(self, position=self.position.play(action, color))
@@ -76,11 +97,11 @@ class Game:
         if not self.is_empty:
             raise HonteError("board not empty")
         position = Position.setup(self.rules, black=points, to_play=WHITE)
-        return replace(self, position=position, handicap=len(points))
+        return self.of(position, len(points))
 
     def exact_score(self, usable_score: float) -> float:
         """Return a score (Black minus White minus komi) with the komi that the client gave."""
-        return usable_score + self.position.komi - self.komi
+        return usable_score + self.position.komi - self.full_komi
 
 
 def facing(position: Position, color: int) -> Position:

@@ -192,7 +192,8 @@ class AnalysisEngine:
         started = time.monotonic()
         end = math.inf if query.max_time_s is None else started + query.max_time_s
         report_s = math.inf if query.report_every_s is None else query.report_every_s
-        report_at = started + report_s
+        first_s = query.first_report_s
+        report_at = started + (report_s if first_s is None else first_s)
         limit = query.max_visits or self._options.visits
         if not isinstance(self._seat.agent, MctsAgent):
             limit = 1

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.gtp.game import facing, usable_komi
+from agents.gtp.game import bonus_points, facing, usable_komi
 from agents.gtp.restriction import Ban
-from agents.gtp.rules_text import rules_from_value
+from agents.gtp.rules_text import bonus_of, rules_from_value
 from go_env.coords import BLACK, WHITE, action_from_vertex, pass_action
 from go_env.errors import HonteError, IllegalMove
 from go_env.position import Position
@@ -25,20 +25,12 @@ PERSPECTIVES = ("BLACK", "WHITE", "SIDETOMOVE")
 DEFAULT_KOMI = 7.5  # KataGo's, for area scoring
 _MAX_KOMI = 400.0
 _MAX_INTEGER = 1 << 40
-#: White's compensation per handicap stone, by rules. Source: KataGo docs/GTP_Extensions.md.
-_BONUS_OF_RULES = {
-    "chinese": "N",
-    "chinese-ogs": "N",
-    "chinese-kgs": "N",
-    "aga": "N-1",
-    "bga": "N-1",
-}
 _KNOWN_FIELDS = frozenset(
     """id moves initialStones initialPlayer rules komi whiteHandicapBonus boardXSize boardYSize
     analyzeTurns maxVisits rootPolicyTemperature rootFpuReductionMax analysisPVLen includeOwnership
     includeOwnershipStdev includeMovesOwnership includeMovesOwnershipStdev includePolicy
     includePVVisits includeNoResultValue avoidMoves allowMoves overrideSettings
-    reportDuringSearchEvery priority priorities action""".split()
+    reportDuringSearchEvery firstReportDuringSearchAfter priority priorities action""".split()
 )
 #: Settings of KataGo's search that are accepted and have no counterpart here.
 _NO_COUNTERPART = frozenset(
@@ -70,6 +62,7 @@ class Query:
     max_time_s: float | None = None
     pv_length: int = 15
     report_every_s: float | None = None
+    first_report_s: float | None = None  # None: like the others
     perspective: Perspective | None = None
     include_ownership: bool = False
     include_moves_ownership: bool = False
@@ -106,6 +99,7 @@ def parse_query(data: Mapping[str, Any]) -> Query:
         max_time_s=settings.get("maxTime"),
         pv_length=_integer(data, "analysisPVLen", 1, 1000) or 15,
         report_every_s=_number(data, "reportDuringSearchEvery", 0.001, 1e6),
+        first_report_s=_number(data, "firstReportDuringSearchAfter", 0.001, 1e6),
         perspective=settings.get("reportAnalysisWinratesAs"),
         include_ownership=_boolean(data, "includeOwnership"),
         include_moves_ownership=_boolean(data, "includeMovesOwnership"),
@@ -175,17 +169,14 @@ def _parse_rules(data: Mapping[str, Any], warnings: list[tuple[str, str]]) -> Ru
 def _handicap_bonus(data: Mapping[str, Any], stones: list[tuple[int, int]]) -> int:
     """Return the points that White receives for the handicap stones."""
     rules = data.get("rules")
-    given: Any = data.get("whiteHandicapBonus")
-    if given is None and isinstance(rules, Mapping):
-        given = rules.get("whiteHandicapBonus")
-    if given is None:
-        given = _BONUS_OF_RULES.get(str(rules).strip().lower(), "0")
-    if str(given) not in ("0", "N", "N-1"):
-        raise QueryError("whiteHandicapBonus", "Must be one of 0, N, N-1")
+    try:
+        bonus = bonus_of(data if "whiteHandicapBonus" in data else rules)
+    except HonteError:
+        raise QueryError("whiteHandicapBonus", "Must be one of 0, N, N-1") from None
     count = sum(color == BLACK for color, _ in stones)
     if count < 2 or count < len(stones):
         return 0  # not the stones of a handicap
-    return {"0": 0, "N": count, "N-1": count - 1}[str(given)]
+    return bonus_points(bonus, count)
 
 
 def _color(value: Any, name: str) -> int:

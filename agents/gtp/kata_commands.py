@@ -40,6 +40,7 @@ _PARAMETERS: dict[str, tuple[str, Callable[[str], float | int | bool]]] = {
     "ponderingEnabled": ("ponder", parse_boolean),
 }
 #: Parameters of KataGo that clients set and that have one possible value here.
+_NO_LIMIT = "1e+20"  # of time, as KataGo says it
 _FIXED = {"analysisWideRootNoise": 0.0, "playoutDoublingAdvantage": 0.0}
 
 
@@ -66,7 +67,12 @@ class KataCommands:
             value = not value
         if isinstance(value, bool):
             return str(value).lower()
-        return str(self._state.seat.simulations if value is None and "max" in name else value)
+        if value is None and name == "maxTime":
+            return _NO_LIMIT
+        if value is None:
+            self._state.seat.take(self._state.game.size)
+            value = self._state.seat.simulations or 1
+        return str(value)
 
     def _set_param(self, call: Call) -> str:
         name, text = text_argument(call, 0), text_argument(call, 1)

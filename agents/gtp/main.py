@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, replace
 
@@ -112,7 +113,11 @@ def _check(options: GtpOptions) -> None:
     Rules.preset(options.rules, size=options.size)
     if options.simulations is not None and options.simulations < 1:
         raise HonteError(f"simulations {options.simulations} must be at least 1")
-    if options.move_time_s is not None and options.move_time_s <= 0:
+    if not math.isfinite(options.komi):
+        raise HonteError(f"komi {options.komi} is not a number of points")
+    if options.seed < 0:
+        raise HonteError(f"seed {options.seed} must not be negative")
+    if options.move_time_s is not None and not 0 < options.move_time_s < math.inf:
         raise HonteError(f"seconds per move {options.move_time_s} must be more than 0")
 
 

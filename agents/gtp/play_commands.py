@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,17 +17,14 @@ from agents.gtp.arguments import (
 )
 from agents.gtp.clock import Allotment, TimeSystem
 from agents.gtp.conduct import choose_action, second_choice
-from agents.gtp.game import all_chains, facing, format_points
+from agents.gtp.game import all_chains, facing
 from agents.gtp.judge import dead_chains, estimate_ownership, judged_score
 from agents.gtp.protocol import SYNTAX_ERROR, Call, GtpError, Handler
 from agents.gtp.searcher import Searcher
 from agents.gtp.state import State
 from agents.gtp.thinking import Limits
 from go_env.coords import BLACK, pass_action, vertex_from_action
-from go_env.errors import HonteError
 from go_env.position import Position
-
-_DRAWN_BELOW = 0.005  # points
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class PlayCommands:
             "time_settings": self._time_settings,
             "kgs-time_settings": self._kgs_time_settings,
             "time_left": self._time_left,
-            "final_score": self._final_score,
+            "final_score": lambda _: self._state.final_score(),
             "final_status": self._final_status,
             "final_status_list": self._final_status_list,
             "cputime": lambda _: f"{self._state.thinking_s:.3f}",
@@ -106,7 +102,8 @@ class PlayCommands:
             (lambda: None) if on_slice is None else (lambda: on_slice(searcher)),
         )
         thought_s = time.monotonic() - started
-        return Thought(position, searcher.best(), started, thought_s, allotted)
+        decision = state.seat.settled(searcher.best(), position)
+        return Thought(position, decision, started, thought_s, allotted)
 
     def _limits(self, started: float, allotted: Allotment | None) -> Limits:
         """Combine the clock, the time per move and the simulations; something must end a search."""
@@ -115,8 +112,8 @@ class PlayCommands:
         if allotted is not None:
             planned, latest = allotted.planned_s, allotted.longest_s
         if options.move_time_s is not None:
-            latest = min(latest or options.move_time_s, options.move_time_s)
-            planned = min(planned or latest, latest)
+            latest = options.move_time_s if latest is None else min(latest, options.move_time_s)
+            planned = latest if planned is None else min(planned, latest)
         simulations = options.simulations
         if simulations is None and latest is None:
             simulations = self._state.seat.simulations or 1
@@ -176,9 +173,7 @@ class PlayCommands:
     def _set_clock(self, system: TimeSystem) -> None:
         """Adopt a time control; a player that is not loaded yet is loaded before a clock runs."""
         self._state.clock.set_system(system)
-        if self._state.clock.running:
-            with contextlib.suppress(HonteError):  # a move will tell, and to more purpose
-                self._state.seat.take(self._state.game.size)
+        self._state.load_before_clock()
 
     def _kgs_time_settings(self, call: Call) -> str:
         """Source: kgsGtp: none | absolute M | byoyomi M PERIOD COUNT | canadian M PERIOD STONES."""
@@ -207,13 +202,6 @@ class PlayCommands:
             raise GtpError(SYNTAX_ERROR)
         self._state.clock.set_left(color, max(0.0, seconds), stones)
         return ""
-
-    def _final_score(self, call: Call) -> str:
-        state = self._state
-        score = state.game.exact_score(judged_score(state.position, state.evaluator))
-        if abs(score) < _DRAWN_BELOW:
-            return "0"
-        return f"{'B' if score > 0 else 'W'}+{format_points(abs(score))}"
 
     def _dead(self) -> list[list[int]]:
         position = self._state.position

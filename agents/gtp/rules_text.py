@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from go_env.errors import HonteError
-from go_env.rules import Ko, Rules
+from go_env.rules import PRESETS, Ko, Rules
 
 #: (ko, suicide) of the shorthand names that score by area.
 _AREA_RULES: dict[str, tuple[Ko, bool]] = {
@@ -43,7 +43,42 @@ _KO_WORDS: dict[str, Ko] = {
 }
 
 
-def rules_to_json(rules: Rules) -> str:
+#: White's compensation per handicap stone, by shorthand; "0" for all others.
+_BONUS = {
+    "chinese": "N",
+    "chinese-ogs": "N",
+    "chinese-kgs": "N",
+    "aga": "N-1",
+    "bga": "N-1",
+}
+#: Names for SGF, by (ko, suicide).
+_SGF_NAMES: dict[tuple[Ko, bool], str] = {
+    **{pair: name for name, pair in PRESETS.items()},
+    ("situational", False): "AGA",
+    ("situational", True): "NZ",
+}
+
+
+def sgf_name(rules: Rules) -> str:
+    """Return what SGF calls these rules, or nothing if it has no name for them."""
+    return _SGF_NAMES.get((rules.ko, rules.suicide), "")
+
+
+def bonus_of(value: Any) -> str:
+    """Return White's compensation for handicap stones, "0", "N" or "N-1", under rules.
+
+    value: as in `rules_from_value`. Raises HonteError if the field holds something else.
+    """
+    if isinstance(value, Mapping):
+        bonus = str(value.get("whiteHandicapBonus", "0"))
+        if bonus not in ("0", "N", "N-1"):
+            raise HonteError("whiteHandicapBonus must be one of 0, N, N-1")
+        return bonus
+    name = str(value).strip().lower()
+    return _BONUS.get(_NEAREST.get(name, name), "0")
+
+
+def rules_to_json(rules: Rules, bonus: str) -> str:
     """Return the rules as `kata-get-rules` reports them."""
     return json.dumps(
         {
@@ -53,21 +88,25 @@ def rules_to_json(rules: Rules) -> str:
             "scoring": "AREA",
             "suicide": rules.suicide,
             "tax": "NONE",
-            "whiteHandicapBonus": "0",
+            "whiteHandicapBonus": bonus,
         },
         separators=(",", ":"),
     )
 
 
-def parse_rules(text: str, base: Rules) -> tuple[Rules, str | None]:
-    """Read a shorthand name or JSON text; see `rules_from_value`."""
-    text = text.strip()
-    if text.startswith("{"):
+def parse_rules(text: str, base: Rules) -> tuple[Rules, str, str | None]:
+    """Read a shorthand name or JSON text; return the rules, the bonus and what is lost.
+
+    See `rules_from_value` and `bonus_of`.
+    """
+    value: Any = text.strip()
+    if value.startswith("{"):
         try:
-            return rules_from_value(json.loads(text), base)
+            value = json.loads(value)
         except (json.JSONDecodeError, RecursionError):
             raise HonteError("could not parse rules") from None
-    return rules_from_value(text, base)
+    rules, lost = rules_from_value(value, base)
+    return rules, bonus_of(value), lost
 
 
 def rules_from_value(value: Any, base: Rules) -> tuple[Rules, str | None]:

@@ -125,6 +125,10 @@ class Seat:
         self._searcher.set_position(position)
         return self._searcher
 
+    def settled(self, found: Decision, position: Position) -> Decision:
+        """Return what the player makes of what its search found."""
+        return self.agent.settled(found, position) if isinstance(self.agent, MctsAgent) else found
+
     @property
     def simulations(self) -> int | None:
         """The simulations per move that the player was made for, if it searches."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from agents.gtp.arguments import integer_argument, number_argument, parse_vertex, text_argument
 from agents.gtp.game import Game, fixed_handicap_points, format_points, free_handicap_points
 from agents.gtp.protocol import SYNTAX_ERROR, Call, GtpError, Handler
-from agents.gtp.rules_text import parse_rules, rules_to_json
+from agents.gtp.rules_text import parse_rules, rules_to_json, sgf_name
 from agents.gtp.state import State
 from go_env.coords import pass_action, vertex_from_action
 from go_env.errors import HonteError, IllegalMove
@@ -33,7 +33,7 @@ class SetupCommands:
             "fixed_handicap": self._fixed_handicap,
             "place_free_handicap": self._place_free_handicap,
             "set_free_handicap": self._set_free_handicap,
-            "kata-get-rules": lambda _: rules_to_json(self._state.game.rules),
+            "kata-get-rules": self._get_rules,
             "kata-set-rules": self._set_rules,
             "kgs-rules": self._kgs_rules,
             "loadsgf": self._loadsgf,
@@ -97,6 +97,9 @@ class SetupCommands:
         self._state.game = self._state.game.place_handicap(points)
         return " ".join(vertex_from_action(point, self._state.game.size) for point in points)
 
+    def _get_rules(self, call: Call) -> str:
+        return rules_to_json(self._state.game.rules, self._state.game.bonus)
+
     def _set_rules(self, call: Call) -> str:
         return self._adopt_rules(call.rest)
 
@@ -107,10 +110,10 @@ class SetupCommands:
     def _adopt_rules(self, text: str) -> str:
         if not text:
             raise GtpError(SYNTAX_ERROR)
-        rules, lost = parse_rules(text, self._state.game.rules)
+        rules, bonus, lost = parse_rules(text, self._state.game.rules)
         if lost:
             raise GtpError(f"unsupported rules: {lost}")
-        self._state.game = self._state.game.with_rules(rules)
+        self._state.game = self._state.game.with_rules(rules, bonus)
         return ""
 
     def _loadsgf(self, call: Call) -> str:
@@ -130,17 +133,19 @@ class SetupCommands:
         """Replay a record up to the position before move `number`, counted from 1."""
         if number is not None:
             sgf = replace(sgf, moves=sgf.moves[: max(0, number - 1)])
-        game = Game.start(replace(self._state.game.rules, size=sgf.size), sgf.komi)
+        now = self._state.game
+        game = Game.start(replace(now.rules, size=sgf.size), sgf.komi, now.bonus)
         sgf = replace(sgf, komi=game.position.komi)
         try:
             position = sgf.to_position(game.rules)
         except IllegalMove:  # it was played under other rules than ours
             position = sgf.to_position()
-        return replace(game, position=position, handicap=sgf.handicap)
+        return game.of(position, sgf.handicap)
 
     def _printsgf(self, call: Call) -> str:
         game = self._state.game
-        sgf = SgfGame.from_position(game.position, rules=self._state.options.rules)
+        result = self._state.final_score() if game.position.ended else ""
+        sgf = SgfGame.from_position(game.position, result=result, rules=sgf_name(game.rules))
         sgf = replace(sgf, komi=game.komi, handicap=game.handicap)
         if not call.arguments:
             return "\n" + format_sgf(sgf)
@@ -153,8 +158,10 @@ class SetupCommands:
     def _set_random_seed(self, call: Call) -> str:
         seed = integer_argument(call, 0)
         self._state.seat.reseed(abs(seed))
+        self._state.load_before_clock()
         return ""
 
     def _clear_cache(self, call: Call) -> str:
         self._state.seat.forget()
+        self._state.load_before_clock()
         return ""

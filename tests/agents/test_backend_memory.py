@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from agents import backend_choice, backend_memory
-from agents.backend_choice import InferenceConfig, choose_backend
+from agents.backend_choice import choose_backend
+from agents.inference_config import InferenceConfig
 from networks import filled_network
 
 CONFIG = InferenceConfig(backend="torch", precision="fp32")

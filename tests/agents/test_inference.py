@@ -13,7 +13,6 @@ import torch
 from agents import backend_choice
 from agents.backend import Backend, BackendOutput, Floats, Precision, Weights
 from agents.backend_choice import (
-    InferenceConfig,
     check_planes,
     choose_backend,
     compare,
@@ -27,6 +26,7 @@ from agents.inference import (
     cut_batch,
     network_evaluator,
 )
+from agents.inference_config import InferenceConfig
 from agents.network import SCORE_UNIT, Network
 from agents.torch_backend import RecordedRun, TorchBackend, cpu_has_bf16
 from go_env.batch import PositionBatch
@@ -414,3 +414,12 @@ def test_nonsense_is_refused() -> None:
         evaluator_of(filled_network(), symmetry="mirror")  # type: ignore[arg-type]
     with pytest.raises(HonteError, match="random generator"):
         NetworkEvaluator(backend_of("torch fp32", filled_network()), LEAN, "random")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_gpu_that_is_not_there_is_an_error_in_one_line(device: str) -> None:
+    network = filled_network()
+    checkpoint = Checkpoint(network.config, Rules(size=SIZE), {}, network.state_dict())
+    with pytest.raises(HonteError, match="no such GPU"):
+        network_evaluator(checkpoint, SIZE, InferenceConfig(device=device))

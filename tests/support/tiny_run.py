@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from agents.backend_choice import InferenceConfig
+from agents.inference_config import InferenceConfig
 from agents.network import NetworkConfig
 from go_env.features import feature_set
 from go_env.rules import Rules

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from agents.backend_choice import InferenceConfig, find_candidates
+from agents.backend_choice import find_candidates
+from agents.inference_config import InferenceConfig
 from go_env.errors import HonteError
 from training import bench, bench_inference, bench_kernels, bench_training
 from training.bench_inference import parse_network

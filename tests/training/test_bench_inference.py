@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agents.backend_choice import InferenceConfig, find_candidates
+from agents.backend_choice import find_candidates
+from agents.inference_config import InferenceConfig
 from agents.network import NetworkConfig
 from go_env.errors import HonteError
 from training.bench_inference import (

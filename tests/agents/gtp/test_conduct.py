@@ -49,6 +49,14 @@ def test_settled_board():
     assert not is_settled(Position.initial(Rules(size=5)))
 
 
+def test_a_pass_that_holds_a_draw_is_played():
+    even = position(WITH_DEAD_STONE, komi=0).score()
+    for komi, expected in ((even, 36), (even + 1, action_from_vertex("A5", 6))):
+        at = position(WITH_DEAD_STONE, komi=komi, passed=True)
+        found = decide(at, "pass", value=0.0, others=("A5",))
+        assert choose_action(at, found, wins_by_passing=False) == expected
+
+
 def test_passes_when_the_opponent_passed_and_it_wins():
     at = position(SETTLED, komi=4.5, passed=True)
     assert choose_action(at, decide(at, "A5"), wins_by_passing=True) == 25

@@ -60,6 +60,13 @@ def test_an_answer_has_what_katrain_reads():
     assert sum(p for p in policy if p >= 0) == pytest.approx(1)
 
 
+def test_the_first_report_may_come_at_another_time():
+    answers = serve(query(firstReportDuringSearchAfter=0.001, reportDuringSearchEvery=1000))
+    assert not any("warning" in answer for answer in answers)
+    (refused,) = serve(query(firstReportDuringSearchAfter="soon"))
+    assert refused["field"] == "firstReportDuringSearchAfter"
+
+
 def test_turns_and_default_turn():
     answers = serve(query(analyzeTurns=[0, 2, 1]), query(id="last"))
     assert [(a["id"], a["turnNumber"]) for a in answers] == [

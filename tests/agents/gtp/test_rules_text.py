@@ -25,7 +25,7 @@ BASE = Rules(size=13, komi=3.5)
     ],
 )
 def test_parse(text, ko, suicide):
-    rules, lost = parse_rules(text, BASE)
+    rules, _, lost = parse_rules(text, BASE)
     assert (rules.ko, rules.suicide, lost) == (ko, suicide, None)
     assert (rules.size, rules.komi) == (13, 3.5)
 
@@ -34,11 +34,23 @@ def test_parse(text, ko, suicide):
     "text", ["japanese", "korean", "stone-scoring", '{"scoring":"TERRITORY"}', '{"hasButton":true}']
 )
 def test_what_is_only_approximated_is_said(text):
-    _, lost = parse_rules(text, BASE)
+    _, _, lost = parse_rules(text, BASE)
     assert lost
 
 
-@pytest.mark.parametrize("text", ["", "go", "{", "[1]", '{"ko":"EVERY"}', '{"suicide":"no"}', "7"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "go",
+        "{",
+        "[1]",
+        '{"whiteHandicapBonus":"2N"}',
+        '{"ko":"EVERY"}',
+        '{"suicide":"no"}',
+        "7",
+    ],
+)
 def test_nonsense(text):
     with pytest.raises(HonteError):
         parse_rules(text, BASE)
@@ -51,7 +63,7 @@ def test_values_that_are_no_rules():
 
 def test_json_reads_back():
     for name in ("tromp-taylor", "chinese", "aga"):
-        rules, _ = parse_rules(name, BASE)
-        text = rules_to_json(rules)
-        assert parse_rules(text, Rules(size=13, komi=3.5)) == (rules, None)
+        rules, bonus, _ = parse_rules(name, BASE)
+        text = rules_to_json(rules, bonus)
+        assert parse_rules(text, Rules(size=13, komi=3.5)) == (rules, bonus, None)
         assert json.loads(text)["scoring"] == "AREA"
