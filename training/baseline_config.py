@@ -10,7 +10,7 @@ from agents.network import NetworkConfig
 from agents.q_table import check_rules
 from go_env.errors import HonteError
 from go_env.rules import Rules
-from training.config import read_values, with_feature_shape
+from training.config import check_seed, read_values, with_feature_shape
 from training.settings import build, merge, parse_overrides
 
 Algorithm = Literal["q-learning", "policy-gradient"]
@@ -32,8 +32,10 @@ class BaselineLoop:
     def __post_init__(self) -> None:
         if self.minutes <= 0 and self.rounds <= 0:
             raise HonteError("give the run a budget: loop.minutes or loop.rounds above 0")
-        if min(self.evaluations, self.keep_last, self.threads) < 1 or self.anchor_games < 0:
+        if min(self.evaluations, self.keep_last, self.threads) < 1:
             raise HonteError("loop evaluations, keep_last and threads must be at least 1")
+        if min(self.rounds, self.workers, self.anchor_games) < 0:
+            raise HonteError("loop rounds, workers and anchor_games must not be negative")
 
     def progress(self, elapsed_s: float, rounds: int) -> float:
         """Return the share of the budget that is spent, in [0, 1]."""
@@ -156,6 +158,7 @@ class QRunConfig:
     loop: BaselineLoop = field(default_factory=BaselineLoop)
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if self.function == "table":
             check_rules(self.rules)
 
@@ -169,6 +172,9 @@ class PolicyGradientRunConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     policy_gradient: PolicyGradientConfig = field(default_factory=PolicyGradientConfig)
     loop: BaselineLoop = field(default_factory=BaselineLoop)
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
 
 BaselineConfig = QRunConfig | PolicyGradientRunConfig

@@ -15,6 +15,7 @@ from agents.checkpoint import load_tensors, save_tensors
 from agents.registry import make_agent
 from go_env.coords import BLACK
 from go_env.env_games import game_rules
+from go_env.errors import HonteError
 from go_env.position import Position
 from training.arena import Arena, ArenaSettings
 from training.baseline_config import BaselineConfig, QRunConfig
@@ -55,6 +56,7 @@ class BaselineTrainer:
         self.learner = make_learner(config)
         self.rounds = self.games = self.positions = self.model = self.starts = 0
         self.finished = False  # it came to its end, and its budget has not grown since
+        self._evaluated = -1  # number of the evaluation that was made last, of those of the budget
         self._meter = _Meter()
         self._restore()
 
@@ -66,7 +68,12 @@ class BaselineTrainer:
     @property
     def evaluation_due(self) -> bool:
         """Whether the next of the evenly spread evaluations is due; the first comes at once."""
-        return self.progress * self.config.loop.evaluations >= self.model
+        return self._evaluation > self._evaluated
+
+    @property
+    def _evaluation(self) -> int:
+        """Number of the newest of the evenly spread evaluations, from 0."""
+        return int(self.progress * self.config.loop.evaluations)
 
     def tasks(self, count: int) -> Sequence[Any]:
         return self.learner.tasks(count, self.progress)
@@ -84,6 +91,7 @@ class BaselineTrainer:
     def evaluate(self) -> None:
         """Publish what was learned as a checkpoint, save the state, play against the anchors."""
         self.model += 1
+        self._evaluated = self._evaluation
         facts = provenance(self.config) | {
             "model": self.model,
             "games": self.games,
@@ -91,7 +99,8 @@ class BaselineTrainer:
             "steps": self.learner.steps,
         }
         self.store.publish(self.model, lambda path: self.learner.publish(path, facts))
-        self.store.promote(self.model, details={"reason": "the newest: baselines have no gate"})
+        details = {"reason": "the newest: baselines have no gate"}
+        self.store.promote(self.model, details=details, history=False)
         self._save()
         self._log.emit("publish", model=self.model, step=self.learner.steps, games=self.games)
         told = self.learner.facts()
@@ -178,10 +187,14 @@ class BaselineTrainer:
         path = self.store.state_dir / _STATE
         if path.is_file():
             tensors, state = load_tensors(path)
-            self.learner.restore(tensors, state["learner"])
-            for name in _COUNTERS:
-                setattr(self, name, state["counts"][name])
-            self.starts = state["starts"]
+            try:
+                self.learner.restore(tensors, state["learner"])
+                for name in _COUNTERS:
+                    setattr(self, name, state["counts"][name])
+                self.starts = state["starts"]
+            except KeyError as error:
+                raise HonteError(f"{path} lacks {error}: use a new --run directory") from None
+            self._evaluated = self._evaluation
             self.finished = state.get("finished", False) and self.progress >= 1.0
         self.starts += 1
 

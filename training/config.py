@@ -60,7 +60,13 @@ class RunConfig:
     loop: LoopConfig = field(default_factory=LoopConfig)
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         _check_features(self.network)
+
+
+def check_seed(seed: int) -> None:
+    if seed < 0:
+        raise HonteError(f"seed must not be negative (given {seed})")
 
 
 def load_config(preset_or_path: str, overrides: Iterable[str] = ()) -> RunConfig:
@@ -126,28 +132,27 @@ def git_commit() -> str | None:
     return f"{commit}+dirty" if dirty else commit
 
 
-def read_values(preset_or_path: str, family: str = "") -> dict[str, Any]:
+def read_values(
+    preset_or_path: str, family: str = "", extended_by: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Nested values of a preset or a TOML file, those that it `extends` included."""
-    if preset_or_path.endswith(".toml"):
-        source, name = Path(preset_or_path), preset_or_path
-        if not source.is_file():
-            raise HonteError(f"no such config file: {preset_or_path}")
-        text = source.read_text(encoding="utf-8")
-    else:
-        names = preset_names(family)
-        if preset_or_path not in names:
-            hint = nearest(preset_or_path, names)
-            raise HonteError(f"unknown preset '{preset_or_path}'{hint} (or give a .toml file)")
-        name = f"preset {preset_or_path}"
-        folder = resources.files("training") / "presets" / family
-        preset = folder / f"{preset_or_path}.toml"
-        text = preset.read_text(encoding="utf-8")
+    if preset_or_path in extended_by:
+        raise HonteError(f"{preset_or_path} extends itself: give another preset or file there")
+    is_file = preset_or_path.endswith(".toml")
+    name = preset_or_path if is_file else f"preset {preset_or_path}"
+    data = _file_bytes(preset_or_path) if is_file else _preset_bytes(preset_or_path, family)
     try:
-        values = tomllib.loads(text)
+        values = tomllib.loads(data.decode())
+    except UnicodeDecodeError:
+        raise HonteError(f"{name} is not UTF-8 text: save it as such") from None
     except tomllib.TOMLDecodeError as error:
         raise HonteError(f"{name} is not valid TOML: {error}") from None
     base = values.pop("extends", None)
-    return values if base is None else merge(read_values(base, family), values)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise HonteError(f"{name}: 'extends' must name a preset or a .toml file, not {base!r}")
+    return merge(read_values(base, family, (*extended_by, preset_or_path)), values)
 
 
 def with_feature_shape(values: dict[str, Any]) -> dict[str, Any]:
@@ -158,6 +163,20 @@ def with_feature_shape(values: dict[str, Any]) -> dict[str, Any]:
     features = feature_set(network.get("features", NetworkConfig().features))
     shape = {"feature_version": features.version, "planes": len(features.planes)}
     return merge(values, {"network": merge(shape, network)})
+
+
+def _file_bytes(path: str) -> bytes:
+    if not Path(path).is_file():
+        raise HonteError(f"no such config file: {path}")
+    return Path(path).read_bytes()
+
+
+def _preset_bytes(preset: str, family: str) -> bytes:
+    names = preset_names(family)
+    if preset not in names:
+        hint = nearest(preset, names)
+        raise HonteError(f"unknown preset '{preset}'{hint} (or give a .toml file)")
+    return (resources.files("training") / "presets" / family / f"{preset}.toml").read_bytes()
 
 
 def _check_features(network: NetworkConfig) -> None:

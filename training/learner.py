@@ -44,6 +44,8 @@ class LearnerConfig:
             raise HonteError("learner batch, learning_rate and clip_norm must be positive")
         if not (0 <= self.hold <= 1 and 0 <= self.final_rate <= 1 and 0 <= self.average < 1):
             raise HonteError("learner hold, final_rate and average must lie between 0 and 1")
+        if not all(math.isfinite(value) for value in vars(self).values() if type(value) is float):
+            raise HonteError("learner numbers must be finite")
 
     def rate(self, step: int, progress: float) -> float:
         """Return the learning rate at a step, `progress` in [0, 1] of the run being over."""
@@ -149,15 +151,22 @@ class Learner:
             parts[part][rest] = tensor
         self.network.load_state_dict(parts["network"])
         self.averaged = {k: v.to(self._device) for k, v in parts["averaged"].items()}
+        self._restore_optimizer(parts["optimizer"])
+        self.steps, self.samples = values["steps"], values["samples"]
+        self.skipped = values["skipped"]
+
+    def _restore_optimizer(self, slots: Mapping[str, Tensor]) -> None:
+        """Take an optimizer's state back, unless it is that of the other kind: then begin anew."""
+        was_adamw = any(name.startswith("exp_avg.") for name in slots)
+        if was_adamw != (self.config.optimizer == "adamw"):
+            return
         names = [name for name, _ in self.network.named_parameters()]
         state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in parts["optimizer"].items():
+        for name, tensor in slots.items():
             slot, _, parameter = name.partition(".")
             state.setdefault(names.index(parameter), {})[slot] = tensor
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.steps, self.samples = values["steps"], values["samples"]
-        self.skipped = values["skipped"]
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
@@ -213,5 +222,5 @@ def _optimizer(network: Network, config: LearnerConfig) -> torch.optim.Optimizer
 def _has_fast_bf16() -> bool:
     """Tell whether bf16 arithmetic is faster than fp32 here."""
     if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())

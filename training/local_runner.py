@@ -29,6 +29,7 @@ def run(
             trainer.finish(SPENT_BEFORE)
             return
         worker = Worker(trainer.config, 0, trainer.starts)
+        _rate(trainer, worker)
         while trainer.progress < 1.0:
             task = trainer.next_task()
             trainer.absorb(worker.play(task, trainer.weights(task.plan.model)))
@@ -51,17 +52,21 @@ def _learn(trainer: Trainer, worker: Worker) -> None:
 def _judge(trainer: Trainer, worker: Worker) -> None:
     """Let the gate judge the newest model, and rate it if it is the new champion."""
     champion, candidate = trainer.store.champion(), trainer.model
-    start_s = time.monotonic()
     if champion is None:
         trainer.crown_first()
     elif champion.number < candidate:
+        start_s = time.monotonic()
         verdict = worker.gate(
             trainer.weights(candidate), trainer.weights(champion.number), candidate
         )
         trainer.take_verdict(candidate, verdict, time.monotonic() - start_s)
-        if not verdict.promoted:
-            return
-    if trainer.config.loop.rate_games:
+    _rate(trainer, worker)
+
+
+def _rate(trainer: Trainer, worker: Worker) -> None:
+    """Let a champion that has no rating play for it."""
+    number = trainer.unrated
+    if number:
         start_s = time.monotonic()
-        games = worker.rate(trainer.weights(candidate), candidate, trainer.yardsticks(candidate))
-        trainer.take_ratings(candidate, games, time.monotonic() - start_s)
+        games = worker.rate(trainer.weights(number), number, trainer.yardsticks(number))
+        trainer.take_ratings(number, games, time.monotonic() - start_s)

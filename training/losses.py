@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -27,8 +28,8 @@ class LossWeights:
     score: float = 0.5  # small; in units of 10 points
 
     def __post_init__(self) -> None:
-        if min(vars(self).values()) < 0:
-            raise HonteError("loss weights must not be negative")
+        if not all(0 <= weight < math.inf for weight in vars(self).values()):
+            raise HonteError("loss weights must be finite and not negative")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ import re
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -40,6 +42,7 @@ from training.standings import (
 )
 
 RESULTS_FILE = "games.jsonl"
+PLAYERS_FILE = "players.json"
 
 
 def run_match(
@@ -50,8 +53,9 @@ def run_match(
 ) -> Standings:
     """Play a match to its end, or on from where it was interrupted.
 
-    Writes into `out`: games.jsonl (the truth), sgf/, standings.json, ladder.png, transcripts/ of
-    external engines. The same call with the same settings goes on; players and games may be added.
+    Writes into `out`: games.jsonl (the truth), players.json (what their names stand for), sgf/,
+    standings.json, ladder.png, transcripts/ of external engines. The same call with the same
+    settings goes on; players and games may be added.
     `crew` makes the workers' places, unless `config.workers` is 0.
     """
     players = check_match(config)
@@ -69,6 +73,7 @@ def run_match(
         ) from None
     try:
         with closing(MatchLog(out / RESULTS_FILE, config.settings())) as log:
+            _settle_players(players, log, out)
             _play_missing(config, players, log, out, console, crew)
             names = {player.name for player in players}
             records = [r for r in log.records if {r.first, r.second} <= names]
@@ -95,15 +100,52 @@ def rate_results(
 ) -> Standings:
     """Rate the games of several matches together; a path is a result file or a match's folder."""
     records: list[GameRecord] = []
+    settings: list[dict[str, Any]] = []
     for path in paths:
         file = path / RESULTS_FILE if path.is_dir() else path
         try:
             data = file.read_bytes()
         except OSError as error:
             raise HonteError(f"cannot read {file}: {error.strerror}") from None
-        records += parse_log(data, file)[1]
+        played, games = parse_log(data, file)
+        settings.append(played)
+        records += games
     known = list(dict.fromkeys(name for r in records for name in (r.first, r.second)))
-    return make_standings(records, anchor=_anchor_name(anchor, known), prior=prior)
+    standings = make_standings(records, anchor=_anchor_name(anchor, known), prior=prior)
+    return replace(standings, notes=(*_differences(settings), *standings.notes))
+
+
+def _differences(settings: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a remark if matches that are rated together were played under different rules."""
+    told = []
+    for key in ("size", "komi", "rules"):
+        values = list(dict.fromkeys(played.get(key) for played in settings))
+        if len(values) > 1:
+            told.append(f"{key} ({', '.join(map(str, values))})")
+    if not told:
+        return []
+    return [f"The matches differ in {', '.join(told)}: one rating stands for all of them"]
+
+
+def _settle_players(players: Sequence[Player], log: MatchLog, out: Path) -> None:
+    """Write down what names stand for; refuse another SPEC for a name that has games."""
+    path = out / PLAYERS_FILE
+    specs: dict[str, str] = {}
+    if path.is_file():
+        try:
+            specs = dict(json.loads(path.read_bytes()))
+        except (ValueError, TypeError):
+            raise HonteError(f"{path} is damaged: restore it, or remove it to go on") from None
+    played = {name for record in log.records for name in (record.first, record.second)}
+    for player in players:
+        known = specs.get(player.name, player.spec)
+        if known != player.spec and player.name in played:
+            raise HonteError(
+                f"{out} holds games of {player.name!r} as {known!r}, not {player.spec!r}: "
+                "use another name or --out"
+            )
+        specs[player.name] = player.spec
+    publish_text(path, json.dumps(specs, indent=1) + "\n")
 
 
 def _play_missing(

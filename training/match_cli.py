@@ -50,7 +50,7 @@ Bounds = Annotated[
     typer.Option(metavar="ELO0 ELO1", help="Stop when decided between these differences."),
 ]
 Anchor = Annotated[str | None, typer.Option(help="Player at 0 Elo, as tables name it.")]
-Seed = Annotated[int, typer.Option(help="Of openings and players.")]
+Seed = Annotated[int, typer.Option(help="Of openings and players.", min=0)]
 Workers = Annotated[
     int | None,
     typer.Option(help="Processes; 0: this one (local only). Default: one a core.", min=0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from agents.gtp.clock import Remaining, TimeSystem
@@ -66,7 +67,13 @@ def parse_clock(text: str) -> TimeSystem:
             system = TimeSystem("byoyomi", main_s, float(period), int(periods))
     except ValueError:
         system = TimeSystem()
-    if system.kind == "none" or main_s < 0 or (plus and min(system.period_s, system.stones) <= 0):
+    finite = math.isfinite(system.main_s) and math.isfinite(system.period_s)
+    if (
+        system.kind == "none"
+        or not finite
+        or main_s < 0
+        or (plus and min(system.period_s, system.stones) <= 0)
+    ):
         raise HonteError(
             f"clock {text!r} is not understood: write 300 (seconds in all), 60+30/5 (then 5 moves"
             " in every 30 s) or 60+3x10 (then three periods of 10 s)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class MatchConfig:
             raise HonteError(f"a match needs at least one game per pairing (given {self.games})")
         if self.seconds is not None and self.clock is not None:
             raise HonteError("--seconds and --clock exclude each other")
-        if self.seconds is not None and self.seconds <= 0:
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise HonteError(f"--seconds must be positive (given {self.seconds:g})")
         if self.sprt is not None and len(self.players) != 2:
             raise HonteError("--sprt tests two players against each other; give two SPECs")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from go_env.errors import HonteError
 from training.elo import Z95
 from training.sprt import Sprt
 from training.standings import PlayerRow, Standings
@@ -48,7 +49,7 @@ def print_standings(standings: Standings, console: Console, test: Sprt | None = 
 
 
 def remarks(standings: Standings) -> list[str]:
-    """Return sentences on endings, forfeits, duplicates, missing ratings and misfit."""
+    """Return sentences on endings, forfeits, duplicates, what is missing, and misfit."""
     endings = ", ".join(f"{count} by {reason}" for reason, count in standings.reasons.items())
     lines = [f"{len(standings.records)} games: {endings}" if endings else "no games yet"]
     forfeits = [f"{standings.labels[r.name]} {r.forfeits}" for r in standings.players if r.forfeits]
@@ -61,6 +62,7 @@ def remarks(standings: Standings) -> list[str]:
         )
     if standings.unrated:
         lines.append(f"no ratings: {standings.unrated}")
+    lines += standings.notes
     test = standings.residuals
     if test is not None and test.degrees_of_freedom > 0:
         lines.append(
@@ -79,11 +81,11 @@ def remarks(standings: Standings) -> list[str]:
 
 
 def sprt_line(test: Sprt) -> str:
-    """Return the state of a sequential test in one sentence."""
+    """Return the state of a sequential test of the first player's strength in one sentence."""
     elo, low, high = test.elo()
     verdict = {
-        "accept": f"accepted: the first player is stronger (H1: {test.bounds.elo1:+g} Elo)",
-        "reject": f"rejected: the first player is not stronger (H0: {test.bounds.elo0:+g} Elo)",
+        "accept": f"accepted: at least {test.bounds.elo1:+g} Elo (H1)",
+        "reject": f"rejected: at most {test.bounds.elo0:+g} Elo (H0)",
         "continue": "undecided",
     }[test.verdict]
     return (
@@ -138,7 +140,10 @@ def draw_ladder(standings: Standings, path: Path, title: str = "") -> None:
         heading = title or "Ladder"
         axes.set_title(f"{heading} · {len(standings.records)} games", loc="left", weight="bold")
         axes.set_xlim(right=right + 0.04 * max(np.ptp(elo), 50.0))
-        figure.savefig(path, format="png", facecolor="white", bbox_inches="tight")
+        try:
+            figure.savefig(path, format="png", facecolor="white", bbox_inches="tight")
+        except OSError as error:
+            raise HonteError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _main_table(standings: Standings) -> Table:

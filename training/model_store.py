@@ -23,6 +23,7 @@ from go_env.errors import HonteError
 from training.files import FolderLock, publish, publish_bytes, publish_text, remove_leftovers
 
 _CHECKPOINT_NAME = re.compile(r"model-(\d{6,})\.safetensors")
+_CHUNK_NAME = re.compile(r"games-(\d+)\.npz")
 
 
 @dataclass(frozen=True)
@@ -105,15 +106,36 @@ class ModelStore:
         publish(path, write)
         return path
 
+    def chunk_path(self, first: int) -> Path:
+        """Where the games from number `first` on lie."""
+        return self.games_dir / f"games-{first:09d}.npz"
+
+    def chunks(self) -> list[tuple[int, Path]]:
+        """Number of the first game of each chunk and its file, ascending."""
+        found = []
+        for path in self.games_dir.glob("games-*.npz"):
+            match = _CHUNK_NAME.fullmatch(path.name)
+            if match is None:
+                raise HonteError(f"{path} is no chunk of games (games-NUMBER.npz): move it away")
+            found.append((int(match[1]), path))
+        return sorted(found)
+
     def promote(
-        self, number: int, since: str = "", details: Mapping[str, Any] | None = None
+        self,
+        number: int,
+        since: str = "",
+        details: Mapping[str, Any] | None = None,
+        history: bool = True,
     ) -> None:
-        """Point to a published checkpoint as the champion from now on."""
+        """Point to a published checkpoint as the champion from now on.
+
+        With `history` the one before joins the earlier champions, whose files `prune` keeps.
+        """
         if not self.checkpoint_path(number).is_file():
             raise HonteError(f"cannot promote model {number}: it is not in {self.checkpoints_dir}")
         before = self.champion()
         previous = () if before is None else before.previous
-        if before is not None and before.number != number:
+        if history and before is not None and before.number != number:
             previous = (*previous, before.number)
         champion = Champion(number, since, details or {}, previous)
         publish_text(self._champion_path, json.dumps(asdict(champion), indent=2) + "\n")
@@ -135,7 +157,7 @@ class ModelStore:
             Numbers of the deleted checkpoints.
         """
         numbers, champion = self.numbers(), self.champion()
-        keep = {*numbers[len(numbers) - keep_last :], *also}
+        keep = {*numbers[max(0, len(numbers) - keep_last) :], *also}
         if keep_every > 0:
             keep.update(number for number in numbers if number % keep_every == 0)
         if champion is not None:

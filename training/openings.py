@@ -17,6 +17,12 @@ from go_env.symmetry import NUM_SYMMETRIES, point_tables
 # A draw is repeated this often for each opening still missing before one ply is added: on 5x5 there
 # are 6 openings of one ply and no 7th can be found.
 _DRAWS_PER_OPENING = 200
+_MOST_DEAD_ENDS = 300  # draws in a row that leave no sensible move before the last ply
+_MOST_BARREN_PLIES = 4  # plies added in a row that give nothing new; 2x2 has 8 openings in all
+_TOO_FEW = (
+    "there are not so many different openings on this board: use fewer plies or games, "
+    "or --openings 0"
+)
 
 
 @dataclass(frozen=True)
@@ -41,17 +47,19 @@ def sample_openings(rules: Rules, plies: int, count: int, seed: int) -> list[Ope
     rng = np.random.default_rng(np.random.SeedSequence([seed, rules.size, plies]))
     seen: set[bytes] = set()
     openings: list[Opening] = []
-    failures = 0
+    failures = barren = 0
     while len(openings) < count:
         position = _random_position(rules, plies, rng)
         key = canonical_key(position)
         if key in seen:
             failures += 1
             if failures >= _DRAWS_PER_OPENING:
-                plies, failures = plies + 1, 0
+                plies, failures, barren = plies + 1, 0, barren + 1
+            if barren > _MOST_BARREN_PLIES:
+                raise HonteError(_TOO_FEW)
             continue
         seen.add(key)
-        failures = 0
+        failures = barren = 0
         actions = tuple(action for _, action in position.moves)
         openings.append(Opening(_name(actions, rules.size), actions))
     return openings
@@ -96,6 +104,15 @@ def canonical_key(position: Position) -> bytes:
 
 
 def _random_position(rules: Rules, plies: int, rng: np.random.Generator) -> Position:
+    for _ in range(_MOST_DEAD_ENDS):
+        position = _random_walk(rules, plies, rng)
+        if position is not None:
+            return position
+    raise HonteError(_TOO_FEW)
+
+
+def _random_walk(rules: Rules, plies: int, rng: np.random.Generator) -> Position | None:
+    """Return the position after random moves; None where nothing sensible is left on the way."""
     position = Position.initial(rules)
     for _ in range(plies):
         actions = np.flatnonzero(position.legal()[:-1])
@@ -106,7 +123,7 @@ def _random_position(rules: Rules, plies: int, rng: np.random.Generator) -> Posi
                 position = following
                 break
         else:
-            return _random_position(rules, plies, rng)  # nothing sensible is left: draw again
+            return None
     return position
 
 

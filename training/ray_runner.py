@@ -3,7 +3,7 @@
 The driver alone holds state; workers can die at any time and are replaced. Weights travel once per
 model through the object store, games come back as whole records. Two bounds keep the loop honest:
 a worker looks at newer weights every few moves (bounded policy lag), and self-play pauses while the
-learner is too far behind (back-pressure). This is the only file that imports Ray.
+learner is too far behind (back-pressure). Ray is imported here, in `ray_baseline` and `ray_match`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def actor_class(kind: type, workers: int) -> Any:
 
 @contextmanager
 def ray_cluster(address: str | None) -> Iterator[None]:
-    """Join a cluster, or start Ray on this machine; leave or stop it at the end."""
+    """Join a cluster, or start a Ray of our own on this machine; leave or stop it at the end."""
     with _termination_kept():
         _connect(address)
     try:
@@ -90,8 +90,8 @@ def _connect(address: str | None) -> None:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
             ray.init(
-                object_store_memory=_OBJECT_STORE_BYTES, logging_level=logging.ERROR,
-                num_cpus=len(os.sched_getaffinity(0)), **quiet,
+                address="local", num_cpus=len(os.sched_getaffinity(0)),
+                object_store_memory=_OBJECT_STORE_BYTES, logging_level=logging.ERROR, **quiet,
             )  # fmt: skip
     except (RayError, ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no answer"
@@ -138,6 +138,8 @@ class _Crew:
 
     def __post_init__(self) -> None:
         self._members = [self._hire() for _ in range(self.size)]
+        if self.trainer.unrated:
+            self._request_ratings(self.trainer.unrated)
 
     def turn(self) -> None:
         """Give idle workers something to do, learn a little, take in what is finished."""

@@ -12,7 +12,7 @@ import torch
 
 from go_env.errors import HonteError
 from training.config import (
-    FIXED_SECTIONS,
+    FIXED_KEYS,
     RunConfig,
     changed_keys,
     config_hash,
@@ -72,7 +72,7 @@ def settle_config(
     if resumed:
         before = to_mapping(load(str(store.config_path)))
         changed = changed_keys(before, to_mapping(config))
-        fixed = [key for key in changed if key.split(".")[0] in FIXED_SECTIONS]
+        fixed = [key for key in changed if key.split(".")[0] in FIXED_KEYS]
         if fixed:
             raise HonteError(
                 f"{store.root} was begun with another {fixed[0]}: use a new --run directory"

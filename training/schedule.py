@@ -36,6 +36,10 @@ class LoopConfig:
             raise HonteError("give the run a budget: loop.hours or loop.games above 0")
         if min(self.rounds, self.publish_steps, self.gate_every, self.keep_last) < 1:
             raise HonteError("loop rounds, publish_steps, gate_every, keep_last must be at least 1")
+        if min(self.games, self.workers, self.most_due_steps, self.rate_games) < 0:
+            raise HonteError("loop games, workers, most_due_steps, rate_games must not be negative")
+        if self.rate_simulations < 1:
+            raise HonteError("loop.rate_simulations must be at least 1")
         if not 0 < self.judge_share <= 1:
             raise HonteError("loop.judge_share must be above 0 and at most 1")
         if not self.small_sizes and (self.first_small_share or self.last_small_share):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -51,6 +52,8 @@ class SelfPlayConfig:
             raise HonteError("self_play needs at least 1 game and 2 simulations")
         if not 1 <= self.groups <= self.games or self.threads < 0:
             raise HonteError("self_play needs 1 <= groups <= games, and threads from 0")
+        if not 0 <= self.opening_moves < math.inf:
+            raise HonteError("self_play.opening_moves must be finite and not negative")
         if not 0 <= self.fast_fraction < 1:
             raise HonteError("self_play.fast_fraction must be from 0 to below 1")
         if self.fast_fraction and self.fast_simulations < 2:

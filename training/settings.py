@@ -165,7 +165,7 @@ def _convert_tuple(items: tuple[Any, ...], value: Any, path: str) -> tuple[Any, 
 
 
 def _convert_scalar(annotation: Any, value: Any, path: str) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
     if annotation is float and is_number:
         return float(value)
     if annotation is int and is_number and value == value // 1:  # 1e6 is a fine integer

@@ -48,6 +48,7 @@ class Standings:
         pair_intervals: 95% intervals [P, 2] of the ratings from a bootstrap over game pairs, in the
             order of `ratings.players`.
         duplicates: games that repeat an earlier game move for move.
+        notes: sentences on what else a reader of the ratings must know.
     """
 
     players: tuple[PlayerRow, ...]
@@ -58,6 +59,7 @@ class Standings:
     pair_intervals: Floats | None
     duplicates: int
     reasons: dict[str, int]
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -90,14 +92,15 @@ def make_standings(
     rows = _player_rows(records)
     ratings: Ratings | None = None
     unrated, residuals, intervals = "", None, None
+    notes: list[str] = []
     try:
         results = Results.of_games((r.black, r.white, r.black_score) for r in records)
         ratings = rate(results, anchor=anchor, prior=prior)
-        if len(ratings.players) > 2:
-            residuals = residual_test(ratings)
-        intervals = _pair_intervals(records, ratings)
     except HonteError as error:
         unrated = str(error)
+    if ratings is not None:
+        residuals = _residuals(ratings, notes)
+        intervals = _pair_intervals(records, ratings, notes)
     if ratings is None:
         rows.sort(key=lambda row: -row.points / max(row.games, 1))
     else:
@@ -113,6 +116,7 @@ def make_standings(
         pair_intervals=intervals,
         duplicates=sum(count - 1 for count in seen.values()),
         reasons=dict(Counter(record.reason for record in records).most_common()),
+        notes=tuple(notes),
     )
 
 
@@ -156,6 +160,7 @@ def standings_json(standings: Standings, test: Sprt | None = None) -> dict[str, 
         ],
         "reasons": standings.reasons,
         "duplicates": standings.duplicates,
+        "notes": list(standings.notes),
         "ratings": None,
     }
     ratings = standings.ratings
@@ -217,16 +222,32 @@ def _player_rows(records: Sequence[GameRecord]) -> list[PlayerRow]:
     ]
 
 
-def _pair_intervals(records: Sequence[GameRecord], ratings: Ratings) -> Floats:
+def _residuals(ratings: Ratings, notes: list[str]) -> ResidualTest | None:
+    if len(ratings.players) <= 2:
+        return None
+    try:
+        return residual_test(ratings)
+    except HonteError as error:
+        notes.append(f"no residual test: {error}")
+        return None
+
+
+def _pair_intervals(
+    records: Sequence[GameRecord], ratings: Ratings, notes: list[str]
+) -> Floats | None:
     pairs: dict[tuple[str, str, int], list[tuple[str, str, float]]] = {}
     for record in records:
         key = (record.first, record.second, record.pair)
         pairs.setdefault(key, []).append((record.black, record.white, record.black_score))
-    players, samples = bootstrap(
-        list(pairs.values()),
-        replicates=_BOOTSTRAP_REPLICATES,
-        prior=ratings.prior,
-        anchor=ratings.anchor,
-    )
+    try:
+        players, samples = bootstrap(
+            list(pairs.values()),
+            replicates=_BOOTSTRAP_REPLICATES,
+            prior=ratings.prior,
+            anchor=ratings.anchor,
+        )
+    except HonteError as error:
+        notes.append(f"no intervals over pairs of games: {error}")
+        return None
     order = [players.index(name) for name in ratings.players]
     return np.quantile(samples[:, order], [0.025, 0.975], axis=0).T

@@ -1,4 +1,4 @@
-"""Running means of what self-play and the learner do, until the next event is due."""
+"""Running means of what self-play and the learner do until the next event; the rating table."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from training.bradley_terry import Results
+from training.elo import rate
 from training.learner import Learner
 from training.records import GameRecord
 from training.replay import ReplayWindow
@@ -112,6 +114,28 @@ class LearnerMeter:
         self._steps = 0
         self._busy_since_s = time.monotonic()
         return result
+
+
+def rating_table(
+    matches: Sequence[tuple[str, str, float]], anchors: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Fit games (Black, White, Black's score); the last (strongest) anchor that was met has 0 Elo.
+
+    Intervals are relative to the mean of all players: what is uncertain of an anchor that lost
+    all its games moves the whole scale and says nothing about progress.
+    """
+    results = Results.of_games(matches)
+    ratings = rate(results)
+    met = [anchor for anchor in anchors if anchor in results.players]
+    zero = float(ratings.elo[ratings.index(met[-1])]) if met else 0.0
+    table = []
+    for i, player in enumerate(ratings.players):
+        low, high = (bound - zero for bound in ratings.interval(player))
+        mine = (results.black == i) | (results.white == i)
+        games = int(results.games[mine].sum())
+        elo = float(ratings.elo[i]) - zero
+        table.append({"player": player, "elo": elo, "low": low, "high": high, "games": games})
+    return sorted(table, key=lambda row: -row["elo"])
 
 
 def _entropy(game: GameRecord) -> float:

@@ -19,9 +19,7 @@ from agents.checkpoint import load_checkpoint, load_tensors, save_checkpoint, sa
 from go_env.errors import HonteError
 from go_env.features import feature_set
 from training.alarms import Alarm, AlarmBell
-from training.bradley_terry import Results
 from training.config import RunConfig, provenance
-from training.elo import rate
 from training.files import publish
 from training.gatekeeper import Verdict
 from training.learner import Learner
@@ -31,7 +29,7 @@ from training.records import GameRecord, load_games, save_games, why_refused
 from training.replay import ReplayWindow
 from training.schedule import full_simulations, komi_for
 from training.self_play import PlayPlan
-from training.telemetry import LearnerMeter, SelfPlayMeter
+from training.telemetry import LearnerMeter, SelfPlayMeter, rating_table
 from training.worker import PlayResult, PlayTask, RatingResult, is_installed
 
 _KOMI_MEMORY = 300  # games of a size whose results tell the komi that is even today
@@ -64,7 +62,8 @@ class Trainer:
         self._matches: list[tuple[str, str, float]] = []  # (Black, White, Black's score)
         self._published_at = 0  # learner steps
         self._judged_s = 0.0  # spent on gates and ratings
-        self._rows_given = 0  # rows of games that a new run began with and owes no steps for
+        self._rows_given = 0.0  # rows that owe no steps: given at the start, paid at other reuse
+        self._rated = 0  # number of the champion that was rated last
         self._learning = LearnerMeter()
         self._bell = AlarmBell()
         self._restore()
@@ -109,6 +108,14 @@ class Trainer:
         if champion is not None and self._follow_champion:
             return champion.number
         return self.model
+
+    @property
+    def unrated(self) -> int:
+        """Number of the champion while its rating is still to be played, else 0."""
+        champion = self.store.champion()
+        if champion is None or champion.number <= self._rated or not self.config.loop.rate_games:
+            return 0
+        return champion.number
 
     def next_task(self) -> PlayTask:
         """Return the next piece of self-play; the size is drawn by today's shares."""
@@ -156,8 +163,7 @@ class Trainer:
             self.alarm("refused game", f"a game was refused: {reason}")
         if not games:
             return
-        first = self.window.games_made + 1
-        path = self.store.games_dir / f"games-{first:09d}.npz"
+        path = self.store.chunk_path(self.window.games_made + 1)
         publish(path, lambda temporary: save_games(temporary, games))
         self._take(games)
         self._self_play.add(games, self.model)
@@ -225,18 +231,19 @@ class Trainer:
 
     def take_ratings(self, number: int, result: RatingResult, duration_s: float) -> None:
         """Add a champion's games against the anchors and fit all ratings anew."""
+        self._rated = max(self._rated, number)
         self._judged_s += duration_s
         name = f"model {number}"
         for problem in result.problems:
             self.alarm("anchor", problem)
-        if not result.games:
-            return
         for anchor, black, score in result.games:
             self._matches.append((*((name, anchor) if black else (anchor, name)), score))
-        self._log.emit(
-            "rating", model=number, table=self._rating_table(), games=self.window.games_made,
-            evaluations=self.evaluations, duration_s=duration_s,
-        )  # fmt: skip
+        if result.games:
+            table = rating_table(self._matches, self.config.loop.anchors)
+            self._log.emit(
+                "rating", model=number, table=table, games=self.window.games_made,
+                evaluations=self.evaluations, duration_s=duration_s,
+            )  # fmt: skip
         self.save()
 
     def alarm(self, name: str, message: str) -> None:
@@ -267,6 +274,8 @@ class Trainer:
             "rejected": self.rejected,
             "published_at": self._published_at,
             "rows_given": self._rows_given,
+            "reuse": self.config.replay.reuse,
+            "rated": self._rated,
             "judged_s": self._judged_s,
             "follow_champion": self._follow_champion,
             "games_made": self.window.games_made,
@@ -281,16 +290,13 @@ class Trainer:
         path = self.store.state_dir / _TENSORS
         if path.is_file():
             tensors, state = load_tensors(path)
-            self.learner.restore(tensors, state["learner"])
-            self.model, self.starts = state["model"], state["starts"]
-            self.evaluations, self.rejected = state["evaluations"], state["rejected"]
-            self._published_at = state["published_at"]
-            self._rows_given = state.get("rows_given", 0)
-            self._judged_s = state.get("judged_s", 0.0)
-            self._follow_champion = state["follow_champion"]
-            self._matches = [(black, white, score) for black, white, score in state["matches"]]
-            self._rng.bit_generator.state = state["rng"]
-            self._load_window(state["games_made"], state["rows_made"])
+            try:
+                self.learner.restore(tensors, state["learner"])
+                self._take_state(state)
+                made = state["games_made"], state["rows_made"]
+            except KeyError as error:
+                raise HonteError(f"{path} lacks {error}: use a new --run directory") from None
+            self._load_window(*made)
             self.finished = state.get("finished", False) and self.progress >= 1.0
         else:
             self._load_window(0, 0)
@@ -300,6 +306,21 @@ class Trainer:
             self.publish()
         else:
             self.save()  # no later start may repeat this one's game numbers and random streams
+
+    def _take_state(self, state: dict[str, Any]) -> None:
+        """Take what `save` wrote; settings that have changed since hold from here on."""
+        self.model, self.starts = state["model"], state["starts"]
+        self.evaluations, self.rejected = state["evaluations"], state["rejected"]
+        self._published_at = state["published_at"]
+        self._judged_s = state.get("judged_s", 0.0)
+        self._follow_champion = self._follow_champion or state["follow_champion"]
+        self._matches = [(black, white, score) for black, white, score in state["matches"]]
+        self._rng.bit_generator.state = state["rng"]
+        reuse = self.config.replay.reuse  # what was learned paid for its rows at the earlier one
+        paid = self.learner.samples * (1 / state.get("reuse", reuse) - 1 / reuse)
+        self._rows_given = state.get("rows_given", 0) + paid
+        champion = self.store.champion()
+        self._rated = state.get("rated", 0 if champion is None else champion.number)
 
     def _rows_owed(self) -> int:
         """Rows that a new run pays for of the games it begins with.
@@ -313,9 +334,9 @@ class Trainer:
     def _load_window(self, games_made: int, rows_made: int) -> None:
         """Fill the window from the newest chunks; count what came after the saved state."""
         chunks: list[list[GameRecord]] = []
-        rows = later_games = later_rows = 0
-        for path in sorted(self.store.games_dir.glob("games-*.npz"), reverse=True):
-            is_later = int(path.stem.removeprefix("games-")) > games_made
+        rows = later_games = later_rows = newest = 0
+        for first, path in reversed(self.store.chunks()):
+            is_later = first > games_made
             needed = self.config.replay.window_rows(rows_made + later_rows)
             if rows >= needed and not is_later:
                 break
@@ -330,8 +351,10 @@ class Trainer:
             if is_later:
                 later_games, later_rows = later_games + len(games), later_rows + made
             chunks.append(games)
+            newest = max(newest, first + len(games) - 1)
+        made = max(games_made + later_games, newest)  # no good chunk's number is used again
         self.window.rows_made = rows_made + later_rows - rows
-        self.window.games_made = games_made + later_games - sum(len(games) for games in chunks)
+        self.window.games_made = made - sum(len(games) for games in chunks)
         for games in reversed(chunks):
             self._take(games)
 
@@ -362,25 +385,6 @@ class Trainer:
         for spec in loop.anchors if loop.rate_games else ():
             if not is_installed(spec):
                 self._log.emit("notice", message=f"rated without '{spec}': it is not installed")
-
-    def _rating_table(self) -> list[dict[str, Any]]:
-        """Fit all matches so far; the last (strongest) anchor that was met has 0 Elo.
-
-        Intervals are relative to the mean of all players: what is uncertain of an anchor that lost
-        all its games moves the whole scale and says nothing about progress.
-        """
-        results = Results.of_games(self._matches)
-        ratings = rate(results)
-        met = [anchor for anchor in self.config.loop.anchors if anchor in results.players]
-        zero = float(ratings.elo[ratings.index(met[-1])]) if met else 0.0
-        table = []
-        for i, player in enumerate(ratings.players):
-            low, high = (bound - zero for bound in ratings.interval(player))
-            mine = (results.black == i) | (results.white == i)
-            games = int(results.games[mine].sum())
-            elo = float(ratings.elo[i]) - zero
-            table.append({"player": player, "elo": elo, "low": low, "high": high, "games": games})
-        return sorted(table, key=lambda row: -row["elo"])
 
     def _emit_game(self, game: GameRecord) -> None:
         lead = abs(game.score)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from agents.checkpoint import load_tensors, save_tensors
 from agents.network import NetworkConfig
 from agents.registry import make_agent
 from bandit_env import ShownActionEnv
@@ -222,6 +223,36 @@ def test_a_finished_run_ends_at_once_and_more_budget_goes_on(tmp_path: Path) -> 
     assert checkpoints() > before
 
 
+def test_more_budget_is_evaluated_as_evenly_and_keeps_as_many_files(tmp_path: Path) -> None:
+    for rounds in (8, 16):
+        config = small_run("q-learning", rounds)
+        loop = replace(config.loop, evaluations=4, keep_last=2, anchor_games=0)
+        baseline.run(replace(config, loop=loop), tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    models = [line["model"] for line in lines if line["kind"] == "publish"]
+    assert models == [1, 2, 3, 4, 5, 6, 7]  # at 0, 2, 4, 6, 8, then at 12 and 16 rounds
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+
+
+def test_a_table_does_not_become_a_network(tmp_path: Path) -> None:
+    config = load_baseline("q-learning", "2x2", ["loop.rounds=1", "loop.anchor_games=0"])
+    assert isinstance(config, QRunConfig)
+    baseline.run(config, tmp_path)
+    with pytest.raises(HonteError, match="begun with another function: use a new --run"):
+        baseline.run(replace(config, function="network"), tmp_path)
+
+
+def test_a_state_without_a_value_is_one_line(tmp_path: Path) -> None:
+    config = small_run("q-learning", 1)
+    baseline.run(config, tmp_path)
+    path = tmp_path / "state" / "baseline.safetensors"
+    tensors, state = load_tensors(path)
+    del state["starts"]
+    save_tensors(path, tensors, state)
+    with pytest.raises(HonteError, match="lacks 'starts': use a new --run directory"):
+        baseline.run(config, tmp_path)
+
+
 @pytest.mark.parametrize("algorithm", ["q-learning", "policy-gradient"])
 def test_local_runs_are_equal_to_the_bit(tmp_path: Path, algorithm: str) -> None:
     files = []
@@ -239,6 +270,11 @@ def test_presets_are_complete_and_refuse_what_they_do_not_know() -> None:
             assert config.rules.move_limit is not None
     with pytest.raises(HonteError, match=r"did you mean 'dqn\.steps'"):
         load_baseline("q-learning", "5x5", ["dqn.step=3"])
+    for algorithm in ("q-learning", "policy-gradient"):
+        with pytest.raises(HonteError, match="workers and anchor_games must not be negative"):
+            load_baseline(algorithm, "5x5", ["loop.workers=-1"])  # type: ignore[arg-type]
+        with pytest.raises(HonteError, match="seed must not be negative"):
+            load_baseline(algorithm, "5x5", ["seed=-1"])  # type: ignore[arg-type]
     with pytest.raises(HonteError, match="Markov"):
         load_baseline("q-learning", "3x3", ["rules.ko=positional"])
 

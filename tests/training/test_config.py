@@ -12,6 +12,7 @@ from training.config import (
     config_hash,
     config_toml,
     load_config,
+    load_earlier,
     preset_names,
     provenance,
 )
@@ -63,6 +64,15 @@ def test_planes_follow_from_the_feature_set(name: str) -> None:
         (["learner.losses.valeu=3"], "did you mean 'learner.losses.value'?"),
         (["gate.mode=strickt"], "must be one of latest | strict"),
         (["loop.first_small_share=0.5"], "[loop] loop.first_small_share needs loop.small_sizes"),
+        (["loop.workers=-1"], "[loop] loop games, workers, most_due_steps, rate_games must not"),
+        (["loop.most_due_steps=-1"], "must not be negative"),
+        (["loop.rate_games=-2"], "must not be negative"),
+        (["loop.rate_simulations=0"], "[loop] loop.rate_simulations must be at least 1"),
+        (["seed=-1"], "seed must not be negative (given -1)"),
+        (["self_play.opening_moves=-1"], "self_play.opening_moves must be finite and not negative"),
+        (["learner.learning_rate=nan"], "'learner.learning_rate' must be a number, not nan"),
+        (["learner.learning_rate=inf"], "[learner] learner numbers must be finite"),
+        (["learner.losses.value=inf"], "loss weights must be finite"),
     ],
 )
 def test_impossible_configuration_is_one_line(overrides: list[str], message: str) -> None:
@@ -79,6 +89,29 @@ def test_unknown_preset_and_broken_file(tmp_path: Path) -> None:
     path.write_text("seed = = 1")
     with pytest.raises(HonteError, match=r"mine\.toml is not valid TOML"):
         load_config(str(path))
+    path.write_bytes(b'# caf\xe9\nextends = "7x7"\n')
+    with pytest.raises(HonteError, match=r"mine\.toml is not UTF-8 text"):
+        load_earlier(str(path))
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("'mine.toml'", "mine.toml extends itself"),
+        ("'other.toml'", "mine.toml extends itself"),
+        ("5", "mine.toml: 'extends' must name a preset or a .toml file, not 5"),
+        ("'7x8'", "unknown preset '7x8'; did you mean '7x7'?"),
+    ],
+)
+def test_what_cannot_be_extended(
+    base: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(f"extends = {base}\n")
+    Path("other.toml").write_text("extends = 'mine.toml'\n")
+    with pytest.raises(HonteError) as error:
+        load_config("mine.toml")
+    assert message in str(error.value)
 
 
 def test_own_file_may_extend_a_preset(tmp_path: Path) -> None:

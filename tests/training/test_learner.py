@@ -12,7 +12,7 @@ import torch
 from agents.checkpoint import load_tensors, save_tensors
 from agents.network import NetworkConfig
 from go_env.errors import HonteError
-from training.learner import Learner, LearnerConfig
+from training.learner import Learner, LearnerConfig, _has_fast_bf16
 from training.replay import Batch
 
 NETWORK = NetworkConfig.sized(2, 8, "lean", 1, 15)
@@ -82,6 +82,28 @@ def test_going_on_from_a_file_is_exact(name: str, tmp_path) -> None:  # type: ig
         assert equal(weights_of(learner), weights_of(twin))
         assert equal(learner.averaged, twin.averaged)
     assert (learner.steps, learner.samples) == (twin.steps, twin.samples) == (9, 9 * 16)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_going_on_with_the_other_optimizer(name: str) -> None:
+    learner = Learner(NETWORK, OPTIMIZERS[name], seed=1)
+    learner.step(batch(0), 0.0)
+    (other,) = OPTIMIZERS.keys() - {name}
+    twin = Learner(NETWORK, OPTIMIZERS[other], seed=99)
+    twin.restore(*learner.state())
+    assert equal(weights_of(learner), weights_of(twin))
+    for i in (1, 2):
+        assert math.isfinite(twin.step(batch(i), 0.1)["loss"])
+    assert twin.steps == 3
+
+
+def test_emulated_bf16_is_not_taken_for_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Ampere a GPU emulates bf16, slower than fp32."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation
+    )
+    assert not _has_fast_bf16()
 
 
 def test_the_seed_decides_the_weights() -> None:
@@ -170,7 +192,16 @@ def test_boards_of_several_sizes() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"batch": 0}, {"learning_rate": 0.0}, {"hold": 1.5}, {"average": 1.0}]
+    "wrong",
+    [
+        {"batch": 0},
+        {"learning_rate": 0.0},
+        {"hold": 1.5},
+        {"average": 1.0},
+        {"learning_rate": math.nan},
+        {"weight_decay": math.nan},
+        {"clip_norm": math.inf},
+    ],
 )
 def test_impossible_settings(wrong: dict[str, float]) -> None:
     with pytest.raises(HonteError, match="learner"):

@@ -83,6 +83,28 @@ def test_a_finished_match_is_not_played_again_and_can_grow(tmp_path):
         run_match(config(games=4, seed=1), tmp_path)
 
 
+def test_a_name_stands_for_one_player_in_a_folder(tmp_path):
+    run_match(config("old=random", "random"), tmp_path)
+    before = (tmp_path / "games.jsonl").read_bytes()
+    says = "holds games of 'old' as 'random', not 'rollout.sims=40': use another name or --out"
+    with pytest.raises(HonteError, match=says):
+        run_match(config("old=rollout?sims=40", "random", games=6), tmp_path)
+    assert (tmp_path / "games.jsonl").read_bytes() == before
+    run_match(config("old=random", "new=random", games=4), tmp_path)
+    specs = {"old": "random", "random": "random", "new": "random"}
+    assert json.loads((tmp_path / "players.json").read_text()) == specs
+
+
+def test_folders_of_matches_before_players_json_go_on(tmp_path):
+    run_match(config("old=random", "random"), tmp_path)
+    (tmp_path / "players.json").unlink()
+    run_match(config("old=random", "random", games=6), tmp_path)
+    assert len(games_of(tmp_path)) == 6
+    (tmp_path / "players.json").write_text("{")
+    with pytest.raises(HonteError, match=r"players\.json is damaged"):
+        run_match(config("old=random", "random", games=6), tmp_path)
+
+
 def test_one_match_at_a_time_in_a_folder(tmp_path):
     lock = FolderLock(tmp_path / ".lock")
     lock.acquire()
@@ -184,6 +206,14 @@ def test_result_files_are_rated_together(tmp_path):
         rate_results([tmp_path / "one"], anchor="z")
 
 
+def test_matches_of_different_rules_are_rated_with_a_remark(tmp_path):
+    run_match(config("a=random", "b=random"), tmp_path / "one")
+    run_match(config("a=random", "b=random", size=4, komi=2.5), tmp_path / "two")
+    assert rate_results([tmp_path / "one"]).notes == ()
+    (note,) = rate_results([tmp_path / "one", tmp_path / "two"]).notes
+    assert note.startswith("The matches differ in size (5, 4), komi (25.0, 2.5): ")
+
+
 def test_pairings_advance_together():
     match = config("a=random", "b=random", "c=random", games=64, workers=2, parallel=8)
     tasks = plan(match, parse_players(match.players), set())
@@ -210,6 +240,10 @@ def test_pairings_advance_together():
         (("random", "gtp:no-such-engine"), {}, "no-such-engine"),
         (("random", "gtp:no-such-engine"), {"workers": 1}, "no-such-engine"),
         (("random", "random"), {"clock": "soon"}, "not understood"),
+        (("random", "random"), {"clock": "nan"}, "not understood"),
+        (("random", "random"), {"clock": "60+inf/5"}, "not understood"),
+        (("random", "random"), {"seconds": float("nan")}, "must be positive"),
+        (("random", "random"), {"openings": "120"}, "not so many different openings"),
     ],
 )
 def test_impossible_matches_are_one_clear_line(tmp_path, players, options, says):

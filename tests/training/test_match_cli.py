@@ -6,6 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from go_env.errors import HonteError
 from training.match_cli import match, rate
 
 
@@ -53,3 +54,14 @@ def test_errors_reach_the_command_as_one_line(run, tmp_path):
     result = run("match", "random", "b=random", "--address", "auto", "--out", tmp_path)
     assert "--address needs --runner ray" in str(result.exception)
     assert "cannot read" in str(run("rate", tmp_path / "nothing").exception)
+    result = run("match", "random", "b=random", "--seed", -1, "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "--seed" in result.output
+
+
+def test_a_ladder_that_cannot_be_written_is_one_line(run, tmp_path):
+    words = ["match", "random", "b=random", "--games", 4, "--size", 4, "--workers", 0]
+    run(*words, "--out", tmp_path / "m")
+    result = run("rate", tmp_path / "m", "--png", tmp_path / "none" / "x.png")
+    assert isinstance(result.exception, HonteError)
+    assert "x.png: No such file" in str(result.exception)

@@ -104,6 +104,31 @@ def test_prune_keeps_last_each_nth_and_champions(tmp_path: Path) -> None:
     assert store.prune(keep_last=100, keep_every=0) == []
 
 
+def test_prune_keeps_all_while_there_are_few(tmp_path: Path) -> None:
+    store = store_with(tmp_path, 1, 2, 3, 4)
+    assert store.prune(keep_last=5, keep_every=0) == []
+    assert store.numbers() == [1, 2, 3, 4]
+
+
+def test_a_champion_without_history_is_pruned_once_another_follows(tmp_path: Path) -> None:
+    store = store_with(tmp_path, 1, 2, 3)
+    store.promote(1)
+    for number in (2, 3):
+        store.promote(number, history=False)
+    assert store.champion() == Champion(3)
+    assert store.prune(keep_last=1, keep_every=0) == [1, 2]
+
+
+def test_a_strange_name_among_the_games_is_one_line(tmp_path: Path) -> None:
+    store = store_with(tmp_path)
+    store.chunk_path(12).touch()
+    store.chunk_path(1).touch()
+    assert [first for first, _ in store.chunks()] == [1, 12]
+    (store.games_dir / "games-abc.npz").touch()
+    with pytest.raises(HonteError, match=r"games-abc\.npz is no chunk .* move it away"):
+        store.chunks()
+
+
 def test_state_survives(tmp_path: Path) -> None:
     store = store_with(tmp_path)
     assert store.read_state("learner") is None

@@ -46,6 +46,13 @@ def test_small_boards_get_longer_openings_when_short_ones_run_out():
     assert set(lengths) == {1, 2}
 
 
+@pytest.mark.parametrize(("size", "plies", "count"), [(2, 2, 10), (5, 120, 1)])
+def test_a_board_that_has_not_so_many_openings_is_one_line(size, plies, count):
+    rules = Rules(size=size, komi=0.5, move_limit=4 * size * size)
+    with pytest.raises(HonteError, match=r"not so many different openings .* fewer plies or games"):
+        sample_openings(rules, plies, count, seed=0)
+
+
 def test_no_suicide_and_no_eye_is_filled():
     rules = Rules(size=3, komi=9)
     for opening in sample_openings(rules, plies=6, count=40, seed=2):

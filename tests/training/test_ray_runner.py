@@ -99,6 +99,17 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert models == list(range(1, len(models) + 1))
 
 
+def test_without_an_address_no_other_cluster_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RAY_ADDRESS, or a cluster that runs here, would make Ray join and refuse our settings."""
+    given: list[str | None] = []
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    monkeypatch.setattr(ray, "init", lambda address=None, **_: given.append(address))
+    for address in (None, "10.0.0.1:6379"):
+        with ray_runner.ray_cluster(address):
+            pass
+    assert given == ["local", "10.0.0.1:6379"]
+
+
 def test_a_terminated_run_says_how_to_go_on() -> None:
     program = """
 import os, signal

@@ -65,6 +65,19 @@ def test_players_without_common_games_are_listed_without_ratings():
     assert standings_json(standings)["ratings"] is None
 
 
+def test_ratings_stand_where_only_their_bootstrap_fails():
+    records = match("a", "b", ["WW", "LL", "WL"]) + match("b", "c", ["WW", "LL", "WL"])
+    standings = make_standings(records, prior=0.0)
+    assert standings.ratings is not None
+    assert standings.pair_intervals is None
+    lines = remarks(standings)
+    assert not any(line.startswith("no ratings") for line in lines)
+    assert any(line.startswith("no intervals over pairs of games: ") for line in lines)
+    data = standings_json(standings)
+    assert data["ratings"] is not None
+    assert any("prior > 0" in note for note in data["notes"])
+
+
 def test_repeated_games_are_counted_and_said():
     records = [game("a", "b", pair, 0, "B+1", moves="C3 pass pass") for pair in range(5)]
     standings = make_standings(records)
@@ -91,7 +104,9 @@ def test_the_sequential_test_takes_pairs_in_order_only():
     longer = match("a", "b", ["WW"] * 40 + ["LL"] * 100)
     assert sprt_state(longer, start) == decided
     assert sprt_state(match("b", "a", ["WW"] * 40), start) == start
-    assert "accepted" in sprt_line(decided)
+    assert "SPRT accepted: at least +100 Elo (H1); LLR" in sprt_line(decided)
+    lost = sprt_state(match("a", "b", ["LL"] * 40), start)
+    assert "SPRT rejected: at most +0 Elo (H0); LLR" in sprt_line(lost)
     assert "undecided" in sprt_line(start)
 
 

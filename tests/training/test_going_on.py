@@ -1,0 +1,151 @@
+"""Runs that go on: with other settings, after a kill at a bad moment, with files missing."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agents.checkpoint import load_tensors, save_tensors
+from go_env.errors import HonteError
+from run_dirs import chunks, events
+from tiny_run import tiny_config
+from training import ray_runner
+from training.config import RunConfig
+from training.gatekeeper import GateConfig
+from training.local_runner import run
+from training.run_files import open_run
+from training.worker import RatingResult, Worker
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that came to its end undisturbed."""
+    run_dir = tmp_path_factory.mktemp("finished")
+    run(tiny_config(games=60), run_dir)
+    return run_dir
+
+
+@pytest.fixture
+def run_dir(finished: Path, tmp_path: Path) -> Path:
+    """A copy of that run."""
+    shutil.copytree(finished, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def with_reuse(reuse: float) -> RunConfig:
+    config = tiny_config(games=200)
+    return replace(config, replay=replace(config.replay, reuse=reuse))
+
+
+def test_a_strict_gate_holds_for_a_run_that_began_without(tmp_path: Path) -> None:
+    config = tiny_config(games=60)
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        trainer.crown_first()
+        assert trainer.publish() == trainer.playing == 2
+    config = replace(config, gate=GateConfig(mode="strict"))
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        assert trainer.playing == 1
+
+
+@pytest.mark.parametrize("reuse", [6.0, 1.0])
+def test_another_reuse_holds_for_what_is_still_due(run_dir: Path, reuse: float) -> None:
+    config = with_reuse(reuse)
+    with open_run(config, run_dir, None, "", "local", 1) as trainer:
+        before = trainer.window.rows_made
+        assert trainer.due_steps <= reuse / 2  # a part of a step was due at reuse 2
+        worker = Worker(config, 0, trainer.starts)
+        while trainer.window.rows_made < before + 200:
+            task = trainer.next_task()
+            trainer.absorb(worker.play(task, trainer.weights(task.plan.model)))
+        made = trainer.window.rows_made - before
+        assert trainer.due_steps == pytest.approx(reuse * made / 32, abs=reuse / 2 + 1)
+        due = trainer.due_steps
+        trainer.save()
+    with open_run(config, run_dir, None, "", "local", 1) as trainer:
+        assert trainer.due_steps == due
+
+
+def test_runs_of_before_reuse_and_ratings_were_kept_go_on(run_dir: Path) -> None:
+    path = run_dir / "state" / "learner.safetensors"
+    tensors, state = load_tensors(path)
+    for name in ("reuse", "rated"):
+        del state[name]
+    save_tensors(path, tensors, state)
+    with open_run(tiny_config(games=60), run_dir, None, "", "local", 1) as trainer:
+        assert trainer.due_steps == trainer.unrated == 0
+
+
+def test_a_state_without_a_value_is_one_line(run_dir: Path) -> None:
+    path = run_dir / "state" / "learner.safetensors"
+    tensors, state = load_tensors(path)
+    del state["matches"]
+    save_tensors(path, tensors, state)
+    opened = open_run(tiny_config(games=60), run_dir, None, "", "local", 1)
+    with pytest.raises(HonteError, match="lacks 'matches': use a new --run directory"), opened:
+        pass
+
+
+def test_a_champion_whose_rating_was_cut_short_is_rated_at_the_start(tmp_path: Path) -> None:
+    config = tiny_config(games=30)
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        assert trainer.unrated == 0  # no champion
+        trainer.crown_first()
+        assert trainer.unrated == 1
+    run(config, tmp_path)
+    rated = [event["model"] for event in events(tmp_path, "rating")]
+    assert rated[0] == 1
+    assert rated == sorted(set(rated))
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        assert trainer.unrated == 0
+
+
+def test_a_rating_without_games_is_not_asked_for_again(tmp_path: Path) -> None:
+    config = tiny_config(games=30)
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        trainer.crown_first()
+        trainer.take_ratings(1, RatingResult(problems=["no engine answered"]), 1.0)
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        assert trainer.unrated == 0
+    off = replace(config, loop=replace(config.loop, rate_games=0))
+    with open_run(off, tmp_path, None, "", "local", 1) as trainer:
+        trainer.store.promote(trainer.publish())
+        assert trainer.unrated == 0
+
+
+def test_the_crew_on_ray_asks_for_a_missing_rating(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Actor:
+        def remote(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(ray_runner, "actor_class", lambda kind, workers: Actor())
+    with open_run(tiny_config(games=30), tmp_path, None, "", "ray", 1) as trainer:
+        assert ray_runner._Crew(trainer, 1)._waiting == []
+        trainer.crown_first()
+        assert ray_runner._Crew(trainer, 1)._waiting == [("rate", 1)]
+
+
+@pytest.mark.parametrize("with_state", [True, False])
+def test_no_chunk_is_overwritten_where_one_is_missing(run_dir: Path, with_state: bool) -> None:
+    path = run_dir / "state" / "learner.safetensors"
+    tensors, state = load_tensors(path)
+    state["games_made"] = state["rows_made"] = 0  # as if it had been killed long after `save`
+    save_tensors(path, tensors, state)
+    if not with_state:
+        path.unlink()
+        shutil.rmtree(run_dir / "checkpoints")
+    files = sorted((run_dir / "games").iterdir())
+    files.pop(1).unlink()
+    contents = {file.name: file.read_bytes() for file in files}
+    last, games = max(chunks(run_dir).items())
+    config = tiny_config(games=200)
+    with open_run(config, run_dir, None, "", "local", 1) as trainer:
+        assert trainer.window.games_made == last + len(games) - 1
+        worker = Worker(config, 0, trainer.starts)
+        while len(chunks(run_dir)) < len(files) + 3:
+            task = trainer.next_task()
+            trainer.absorb(worker.play(task, trainer.weights(task.plan.model)))
+    assert {name: (run_dir / "games" / name).read_bytes() for name in contents} == contents
