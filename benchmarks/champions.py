@@ -38,16 +38,18 @@ class Score:
         return (wins + draws / 2) / sum(self.results)
 
     @property
-    def margin(self) -> float:
-        """Half of the 95 % interval (normal approximation)."""
-        worth = zip((1.0, 0.5, 0.0), self.results, strict=True)
-        variance = sum(n * (value - self.mean) ** 2 for value, n in worth) / sum(self.results)
-        return 1.96 * math.sqrt(variance / sum(self.results))
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval (Wilson 1927), which is none too short for a player that won all."""
+        n, z = sum(self.results), 1.96
+        center = self.mean + z * z / (2 * n)
+        half = z * math.sqrt(self.mean * (1 - self.mean) / n + (z / (2 * n)) ** 2)
+        return (center - half) / (1 + z * z / n), (center + half) / (1 + z * z / n)
 
     def __str__(self) -> str:
         cost = f"{self.model} | {self.evaluations / 1e6:.1f} M | {self.hours:.2f}"
+        low, high = (100 * bound for bound in self.interval)
         result = "-".join(str(n) for n in self.results)
-        return f"| {cost} | {100 * self.mean:.1f} ± {100 * self.margin:.1f} % | {result} |"
+        return f"| {cost} | {100 * self.mean:.1f} % ({low:.0f} to {high:.0f}) | {result} |"
 
 
 def name_of(model: int) -> str:
@@ -86,11 +88,14 @@ def draw(found: list[Score], opponent: str, path: Path) -> None:
         "network evaluations, millions": [score.evaluations / 1e6 for score in found],
         "hours": [score.hours for score in found],
     }
+    low, high = zip(*(score.interval for score in found), strict=True)
+    spread = [
+        [score.mean - bound for score, bound in zip(found, low, strict=True)],
+        [bound - score.mean for score, bound in zip(found, high, strict=True)],
+    ]
     for axes, (label, cost) in zip(panels, costs.items(), strict=True):
-        axes.errorbar(
-            cost, [score.mean for score in found], [score.margin for score in found],
-            marker="o", capsize=3,
-        )  # fmt: skip
+        means = [score.mean for score in found]
+        axes.errorbar(cost, means, spread, marker="o", capsize=3)
         axes.set(xlabel=label, ylim=(0, 1.02))
         axes.set_xlim(left=0)
         axes.grid(alpha=0.3)
