@@ -97,7 +97,8 @@ class MctsAgent:
         """
         action, visits = found.action, found.visits
         warm = self.config.root == "puct" and position.ply < self.config.temperature_moves
-        if warm and self._rng is not None and self.config.temperature > 0 and visits is not None:
+        warm = warm and self.config.temperature > 0 and visits is not None and bool(visits.any())
+        if warm and self._rng is not None and visits is not None:
             shares = visits ** (1 / self.config.temperature)
             action = int(self._rng.choice(len(shares), p=shares / shares.sum()))
         hopeless = self._resign is not None and (found.value or 0.0) < self._resign

@@ -77,11 +77,7 @@ class Position:
     @classmethod
     def from_moves(cls, rules: Rules, moves: Sequence[int | tuple[int, int]]) -> Position:
         """Replay actions, or (color, action) pairs, from the empty board."""
-        position = cls.initial(rules)
-        for move in moves:
-            color, action = move if isinstance(move, tuple) else (None, move)
-            position = position.play(action, color)
-        return position
+        return cls.initial(rules)._after(moves)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by the moves: the chain of earlier positions is too long to walk."""
@@ -204,6 +200,13 @@ class Position:
             raise HonteError("a game cannot be carried over to another board size")
         return _replayed(rules, *self._course())
 
+    def _after(self, moves: Sequence[int | tuple[int, int]]) -> Position:
+        position = self
+        for move in moves:
+            color, action = move if isinstance(move, tuple) else (None, move)
+            position = position.play(action, color)
+        return position
+
     def _course(self) -> tuple[list[int], list[int], int, tuple[tuple[int, int], ...]]:
         """Return all that led here: Black's and White's setup stones, who began, and the moves."""
         root = self.root()
@@ -250,7 +253,4 @@ def _replayed(
     moves: tuple[tuple[int, int], ...],
 ) -> Position:
     """Return the position after these moves, (color, action), from a setup."""
-    position = Position.setup(rules, black, white, to_play)
-    for color, action in moves:
-        position = position.play(action, color)
-    return position
+    return Position.setup(rules, black, white, to_play)._after(moves)

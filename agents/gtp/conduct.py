@@ -28,9 +28,9 @@ def choose_action(position: Position, decision: Decision, wins_by_passing: bool)
 
     A pass is played at once when it ends the game with a win, or when nothing is left to play for;
     it is never played while it throws the game away and something else can be tried. A pass that
-    the search wants and that holds a draw is played. Dead stones
-    of the opponent count for him under area scoring until they are taken, so `wins_by_passing` is
-    what makes the engine clean up. Suicide, which most rules and clients refuse, is never played.
+    the search wants and that holds a draw is played. Dead stones of the opponent count for him
+    under area scoring until they are taken, so `wins_by_passing` is what makes the engine clean up.
+    Suicide, which most rules and clients refuse, is never played.
     """
     no_action = pass_action(position.size)
     if wins_by_passing and (passing_ends(position) or is_settled(position)):

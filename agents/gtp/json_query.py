@@ -170,7 +170,7 @@ def _handicap_bonus(data: Mapping[str, Any], stones: list[tuple[int, int]]) -> i
     """Return the points that White receives for the handicap stones."""
     rules = data.get("rules")
     try:
-        bonus = bonus_of(data if "whiteHandicapBonus" in data else rules)
+        bonus = bonus_of(rules if data.get("whiteHandicapBonus") is None else data)
     except HonteError:
         raise QueryError("whiteHandicapBonus", "Must be one of 0, N, N-1") from None
     count = sum(color == BLACK for color, _ in stones)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from agents.base import Decision
 from agents.gtp.game import facing
 from agents.mcts_agent import MctsAgent, SearchSession
 from games import random_position, random_positions
@@ -125,6 +126,14 @@ def test_temperature_needs_a_generator_and_the_opening() -> None:
     assert len({drawn.choose([late])[0].action for _ in range(5)}) == 1
     greedy = MctsAgent(HashEvaluator(5), config, 30)
     assert len({greedy.choose([start])[0].action for _ in range(5)}) == 1
+
+
+def test_first_sight_is_played_as_it_is_where_nothing_was_visited() -> None:
+    """A session whose clock has run out knows no visits to draw from."""
+    warm = replace(CONFIG, temperature_moves=8)
+    player = MctsAgent(HashEvaluator(5), warm, 20, rng=np.random.default_rng(0))
+    found = Decision(7, 0.1, visits=np.zeros(26, np.int32))
+    assert player.settled(found, START).action == 7
 
 
 def test_at_least_one_simulation() -> None:

@@ -18,6 +18,15 @@ from go_env.errors import HonteError
 from go_env.position import Position
 from scripted_agent import Scripted
 
+#: Black's left side lives and so does White's right; the white stone at B5 is dead where it is.
+WITH_DEAD_STONE = """
+    . . X X O .
+    . O X X O O
+    X X X X O .
+    . X X X O O
+    X X X X O .
+    . X X X O O
+"""
 _RESPONSE = re.compile(r"([=?])([0-9]*) ?(.*?)\n\n", re.DOTALL)
 
 

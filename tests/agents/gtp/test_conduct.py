@@ -9,7 +9,7 @@ from go_env.coords import BLACK, action_from_vertex, pass_action
 from go_env.diagram import parse_board, parse_position
 from go_env.position import Position
 from go_env.rules import Rules
-from gtp_talk import policy_of
+from gtp_talk import WITH_DEAD_STONE, policy_of
 
 # Black has two eyes left, White two right; C column is the border. 5x5: Black 15, White 10.
 SETTLED = """
@@ -18,15 +18,6 @@ SETTLED = """
     . X X O .
     X X X O O
     . X X O .
-"""
-# The same with a dead white stone in Black's corner eye region: as it stands it is White's point.
-WITH_DEAD_STONE = """
-    . . X X O .
-    . O X X O O
-    X X X X O .
-    . X X X O O
-    X X X X O .
-    . X X X O O
 """
 
 

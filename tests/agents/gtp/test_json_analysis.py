@@ -60,6 +60,11 @@ def test_an_answer_has_what_katrain_reads():
     assert sum(p for p in policy if p >= 0) == pytest.approx(1)
 
 
+def test_a_field_that_is_null_is_not_given():
+    (answer,) = serve(query(whiteHandicapBonus=None))
+    assert "error" not in answer
+
+
 def test_the_first_report_may_come_at_another_time():
     answers = serve(query(firstReportDuringSearchAfter=0.001, reportDuringSearchEvery=1000))
     assert not any("warning" in answer for answer in answers)

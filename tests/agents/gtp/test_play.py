@@ -10,7 +10,7 @@ from agents.mcts_agent import MctsAgent
 from agents.registry import PLAY_SEARCH, make_agent
 from go_env.coords import vertex_from_action
 from go_env.diagram import parse_position
-from gtp_talk import Talk
+from gtp_talk import WITH_DEAD_STONE, Talk
 from mcts.rollout import RolloutEvaluator
 
 
@@ -84,16 +84,8 @@ def test_handicap_stones_are_paid_for_as_the_rules_say(rules, bonus, rules_first
 
 
 def test_printed_games_say_the_result_and_the_rules_that_were_played_by():
-    dead = """
-        . . X X O .
-        . O X X O O
-        X X X X O .
-        . X X X O O
-        X X X X O .
-        . X X X O O
-        """
     talk = Talk()
-    set_up(talk, dead, 0)
+    set_up(talk, WITH_DEAD_STONE, 0)
     talk.result("kata-set-rules aga")
     assert "RE[" not in talk.result("printsgf")
     talk.play("b pass w pass")
