@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
-from agents import backend_choice
 from agents.backend import Backend, BackendOutput, Floats, Precision, Weights
 from agents.backend_choice import (
     check_planes,
-    choose_backend,
-    compare,
     openvino_is_installed,
 )
 from agents.checkpoint import Checkpoint
 from agents.inference import (
     NetworkEvaluator,
     Symmetry,
-    batch_sizes,
-    cut_batch,
     network_evaluator,
 )
 from agents.inference_config import InferenceConfig
@@ -202,50 +195,6 @@ def test_a_gpu_answers_as_the_cpu_does_also_after_new_weights() -> None:
     assert all(run is not None for run in gpu._graphs.values()), "no graph was recorded"
 
 
-def test_batches_are_made_of_few_sizes() -> None:
-    assert batch_sizes(1, 1, run_cost=2) == (1,)
-    assert batch_sizes(24, 1, run_cost=2) == (1, 2, 4, 8, 16, 24)
-    assert batch_sizes(256, 1, run_cost=2) == (1, 2, 4, 8, 16, 32, 64)  # 3 % of a run are fixed
-    assert batch_sizes(64, 1, run_cost=256) == (1, 2, 4, 8, 16, 24, 32, 40, 48, 56, 64)
-    assert batch_sizes(64, 16, run_cost=2) == (16, 32, 64)
-    assert batch_sizes(64, 64, run_cost=256) == (64,)
-    assert batch_sizes(128, 128, run_cost=2) == (128,)  # who asks for one shape gets it
-
-
-def test_batches_are_cut_where_a_run_is_cheap_and_padded_where_it_is_dear() -> None:
-    cheap, dear = batch_sizes(256, 1, 2), batch_sizes(256, 1, 256)
-    assert cut_batch(200, cheap, 2) == [64, 64, 64, 8]
-    assert cut_batch(63, cheap, 2) == [64]
-    assert cut_batch(35, cheap, 2) == [32, 4]  # 32 + 2 + 1 would be three runs
-    assert cut_batch(200, dear, 256) == [224]
-    assert cut_batch(1000, dear, 256) == [256, 256, 256, 256]
-    assert cut_batch(7, (16,), 2) == [16]
-
-
-@pytest.mark.parametrize("run_cost", [1, 2, 13, 256])
-def test_a_cut_holds_all_positions_at_the_lowest_cost(run_cost: int) -> None:
-    shapes = batch_sizes(16, 1, run_cost)
-    costs = {(): 0}
-    for _ in range(6):  # all combinations of at most six shapes
-        costs |= {
-            tuple(sorted((*cut, shape))): cost + shape + run_cost
-            for cut, cost in costs.items()
-            for shape in shapes
-        }
-    for count in (*range(1, 17), 40, 333):
-        cut = cut_batch(count, shapes, run_cost)
-        assert count <= sum(cut) < count + min(cut)  # none of them is empty
-        if count <= 16:
-            best = min(cost for shapes_, cost in costs.items() if sum(shapes_) >= count)
-            assert sum(cut) + run_cost * len(cut) == best
-
-
-def test_little_is_evaluated_for_nothing() -> None:
-    shapes = batch_sizes(256, 1, run_cost=2)
-    padded = sum(sum(cut_batch(count, shapes, 2)) for count in range(1, 257))
-    assert padded / sum(range(1, 257)) < 1.02
-
-
 def test_batches_arrive_whole_and_in_order() -> None:
     shapes = []
 
@@ -309,91 +258,6 @@ def test_a_random_symmetry_is_one_of_the_eight_views_turned_back() -> None:
     closest = [min(np.abs(view - row).max() for view in views) for row in answers.policy]
     assert max(closest) < 1e-5
     assert len(seen) > 3
-
-
-def test_the_choice_is_measured_reported_and_obeys_overrides() -> None:
-    network = filled_network()
-    weights = network.state_dict()
-    chosen = choose_backend(network.config, weights, InferenceConfig(), SIZE)
-    assert len(chosen.report) >= 1
-    assert any(line.startswith(chosen.name) and "positions/s" in line for line in chosen.report)
-    forced = InferenceConfig(backend="torch", precision="fp32")
-    assert choose_backend(network.config, weights, forced, SIZE).name == "torch fp32"
-    assert torch.get_num_threads() == 1
-
-
-def test_a_cpu_without_bf16_gets_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend_choice, "cpu_has_bf16", lambda: False)
-    network = filled_network()
-    chosen = choose_backend(network.config, network.state_dict(), InferenceConfig(), SIZE)
-    assert all("fp32" in line for line in chosen.report)
-    with pytest.raises(HonteError, match="no bf16 instructions"):
-        config = InferenceConfig(precision="bf16")
-        choose_backend(network.config, network.state_dict(), config, SIZE)
-
-
-def test_without_openvino_torch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend_choice, "openvino_is_installed", lambda: False)
-    network = filled_network()
-    chosen = choose_backend(network.config, network.state_dict(), InferenceConfig(), SIZE)
-    assert chosen.name.startswith("torch")
-    with pytest.raises(HonteError, match="openvino is not installed"):
-        config = InferenceConfig(backend="openvino")
-        choose_backend(network.config, network.state_dict(), config, SIZE)
-
-
-@needs_bf16
-def test_a_precision_that_changes_the_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the start and, after a good start, with the first weights that it cannot carry."""
-    network = filled_network()
-    weights = network.state_dict()
-    loud = {name: w if name.startswith("norm") else w * 8 for name, w in weights.items()}
-    monkeypatch.setattr(  # bf16 is no faster at this size of network
-        backend_choice,
-        "_seconds_per_run",
-        lambda backend, *_: 2.0 if "fp32" in backend.name else 1.0,
-    )
-    config = InferenceConfig(backend="torch")
-    chosen = choose_backend(network.config, weights, config, SIZE)
-    assert chosen.name == "torch bf16"
-    monkeypatch.setattr(backend_choice, "MAX_VALUE_ERROR", 1e-4)
-    chosen.load(loud)
-    assert chosen.name == "torch fp32"
-    assert any("refused, differs from fp32" in line for line in chosen.report)
-    bf16_only = dataclasses.replace(config, precision="bf16")
-    with pytest.raises(HonteError, match="try precision=fp32"):
-        choose_backend(network.config, loud, bf16_only, SIZE)
-
-
-def test_backends_are_timed_by_the_clock_of_their_device() -> None:
-    class Sleeper:
-        """Wanted by others all the time: each of its runs takes 7 units of the device's clock."""
-
-        device_time = 0.0
-
-        def run(self, planes: Floats) -> BackendOutput:
-            self.device_time += 7.0
-            return BackendOutput(planes, planes)
-
-    sleeper = Sleeper()
-    planes = np.zeros((1, 1, 1, 1), np.float32)
-    seconds = backend_choice._seconds_per_run(sleeper, planes, lambda: sleeper.device_time)  # type: ignore[arg-type]
-    assert seconds == 7.0
-    candidates = backend_choice.find_candidates(filled_network().config, InferenceConfig())
-    on_gpu = torch.cuda.is_available()
-    assert all((each.clock is time.process_time) != on_gpu for each in candidates)
-
-
-def test_differences_are_measured_over_probable_moves() -> None:
-    reference = BackendOutput(
-        np.array([[0.5, 0.499, 0.001]], np.float32), np.array([0.1], np.float32)
-    )
-    output = BackendOutput(np.array([[0.25, 0.7, 0.05]], np.float32), np.array([0.4], np.float32))
-    difference = compare(output, reference)
-    assert difference.log_policy == pytest.approx(np.log(2.0), rel=1e-5)
-    assert difference.value == pytest.approx(0.3)
-    broken = BackendOutput(np.full((1, 3), np.nan, np.float32), reference.value)
-    assert not compare(broken, reference).acceptable
 
 
 def test_a_checkpoint_becomes_an_evaluator() -> None:

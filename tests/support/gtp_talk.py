@@ -13,9 +13,13 @@ from agents.gtp.lines import LineReader
 from agents.gtp.options import GtpOptions
 from agents.gtp.protocol import Engine, Output
 from agents.gtp.session import Session
+from agents.mcts_agent import MctsAgent
 from agents.random_agent import RandomAgent
+from agents.registry import PLAY_SEARCH
+from go_env.coords import BLACK, WHITE, action_from_vertex
 from go_env.errors import HonteError
 from go_env.position import Position
+from mcts.rollout import RolloutEvaluator
 from scripted_agent import Scripted
 
 #: Black's left side lives and so does White's right; the white stone at B5 is dead where it is.
@@ -41,6 +45,21 @@ def no_player(size: int, seed: int) -> Agent:
 def scripted(decide: Callable[[Position], Decision]) -> Callable[[int, int], Agent]:
     """Return a factory of players that answer with `decide(position)`."""
     return lambda size, seed: Scripted("scripted", decide)
+
+
+def searching(simulations: int = 40) -> Callable[[int, int], Agent]:
+    """Return a factory of players that search with random playouts."""
+    return lambda size, seed: MctsAgent(RolloutEvaluator(seed), PLAY_SEARCH, simulations, "mcts")
+
+
+def always(vertex: str, value: float = 0.0, resign: bool = False) -> Callable[[int, int], Agent]:
+    """Return a factory of players that always answer the same."""
+
+    def decide(position: Position) -> Decision:
+        action = action_from_vertex(vertex, position.size)
+        return Decision(action, value, policy_of(position, action), resign=resign)
+
+    return scripted(decide)
 
 
 def policy_of(position: Position, *actions: int) -> np.ndarray:
@@ -93,3 +112,20 @@ class Talk:
         words = moves.split()
         for color, vertex in zip(words[::2], words[1::2], strict=True):
             self.result(f"play {color} {vertex}")
+
+
+def snapshot(talk: Talk) -> tuple[object, ...]:
+    """Return all of the state that commands can change."""
+    state = talk.session.state
+    position = state.position
+    return (
+        position.moves,
+        position.record.tobytes(),
+        position.history.tobytes(),
+        position.rules,
+        state.game.komi,
+        state.game.handicap,
+        state.clock.left(BLACK) if state.clock.running else None,
+        state.clock.left(WHITE) if state.clock.running else None,
+        state.options,
+    )

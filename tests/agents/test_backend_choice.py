@@ -1,0 +1,105 @@
+"""Which backend evaluates: measured, compared with fp32, overridden."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from agents import backend_choice
+from agents.backend import BackendOutput, Floats
+from agents.backend_choice import choose_backend, compare
+from agents.inference_config import InferenceConfig
+from agents.torch_backend import cpu_has_bf16
+from go_env.errors import HonteError
+from networks import filled_network
+
+SIZE = 5
+
+
+def test_the_choice_is_measured_reported_and_obeys_overrides() -> None:
+    network = filled_network()
+    weights = network.state_dict()
+    chosen = choose_backend(network.config, weights, InferenceConfig(), SIZE)
+    assert len(chosen.report) >= 1
+    assert any(line.startswith(chosen.name) and "positions/s" in line for line in chosen.report)
+    forced = InferenceConfig(backend="torch", precision="fp32")
+    assert choose_backend(network.config, weights, forced, SIZE).name == "torch fp32"
+    assert torch.get_num_threads() == 1
+
+
+def test_a_cpu_without_bf16_gets_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend_choice, "cpu_has_bf16", lambda: False)
+    network = filled_network()
+    chosen = choose_backend(network.config, network.state_dict(), InferenceConfig(), SIZE)
+    assert all("fp32" in line for line in chosen.report)
+    with pytest.raises(HonteError, match="no bf16 instructions"):
+        config = InferenceConfig(precision="bf16")
+        choose_backend(network.config, network.state_dict(), config, SIZE)
+
+
+def test_without_openvino_torch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend_choice, "openvino_is_installed", lambda: False)
+    network = filled_network()
+    chosen = choose_backend(network.config, network.state_dict(), InferenceConfig(), SIZE)
+    assert chosen.name.startswith("torch")
+    with pytest.raises(HonteError, match="openvino is not installed"):
+        config = InferenceConfig(backend="openvino")
+        choose_backend(network.config, network.state_dict(), config, SIZE)
+
+
+@pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bf16")
+def test_a_precision_that_changes_the_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start and, after a good start, with the first weights that it cannot carry."""
+    network = filled_network()
+    weights = network.state_dict()
+    loud = {name: w if name.startswith("norm") else w * 8 for name, w in weights.items()}
+    monkeypatch.setattr(  # bf16 is no faster at this size of network
+        backend_choice,
+        "_seconds_per_run",
+        lambda backend, *_: 2.0 if "fp32" in backend.name else 1.0,
+    )
+    config = InferenceConfig(backend="torch")
+    chosen = choose_backend(network.config, weights, config, SIZE)
+    assert chosen.name == "torch bf16"
+    monkeypatch.setattr(backend_choice, "MAX_VALUE_ERROR", 1e-4)
+    chosen.load(loud)
+    assert chosen.name == "torch fp32"
+    assert any("refused, differs from fp32" in line for line in chosen.report)
+    bf16_only = dataclasses.replace(config, precision="bf16")
+    with pytest.raises(HonteError, match="try precision=fp32"):
+        choose_backend(network.config, loud, bf16_only, SIZE)
+
+
+def test_backends_are_timed_by_the_clock_of_their_device() -> None:
+    class Sleeper:
+        """Wanted by others all the time: each of its runs takes 7 units of the device's clock."""
+
+        device_time = 0.0
+
+        def run(self, planes: Floats) -> BackendOutput:
+            self.device_time += 7.0
+            return BackendOutput(planes, planes)
+
+    sleeper = Sleeper()
+    planes = np.zeros((1, 1, 1, 1), np.float32)
+    seconds = backend_choice._seconds_per_run(sleeper, planes, lambda: sleeper.device_time)  # type: ignore[arg-type]
+    assert seconds == 7.0
+    candidates = backend_choice.find_candidates(filled_network().config, InferenceConfig())
+    on_gpu = torch.cuda.is_available()
+    assert all((each.clock is time.process_time) != on_gpu for each in candidates)
+
+
+def test_differences_are_measured_over_probable_moves() -> None:
+    reference = BackendOutput(
+        np.array([[0.5, 0.499, 0.001]], np.float32), np.array([0.1], np.float32)
+    )
+    output = BackendOutput(np.array([[0.25, 0.7, 0.05]], np.float32), np.array([0.4], np.float32))
+    difference = compare(output, reference)
+    assert difference.log_policy == pytest.approx(np.log(2.0), rel=1e-5)
+    assert difference.value == pytest.approx(0.3)
+    broken = BackendOutput(np.full((1, 3), np.nan, np.float32), reference.value)
+    assert not compare(broken, reference).acceptable
