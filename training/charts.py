@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from training.metrics import Event
+from training.player_labels import labelled, short_labels
 
 _COLORS = ("#2f6fde", "#e0762f", "#2a9d6f", "#c2478f", "#8a63d2")
 _GOOD, _BAD = "#2a9d6f", "#d1495b"
@@ -58,10 +59,10 @@ def champions(events: Sequence[Event]) -> list[dict[str, Any]]:
 
 
 def anchors(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """Rating rows of all players that the run did not train, weakest first."""
+    """Rating rows of all players that the run did not train, weakest first, each with a `label`."""
     tables = [event["table"] for event in events if event["kind"] == "rating"]
     rows = [row for row in (tables[-1] if tables else []) if not row["player"].startswith("model ")]
-    return sorted(rows, key=lambda row: float(row["elo"]))
+    return sorted(labelled(rows), key=lambda row: float(row["elo"]))
 
 
 def _has_data(name: str, events: Sequence[Event]) -> bool:
@@ -126,7 +127,7 @@ def _draw_elo(figure: Figure, events: Sequence[Event]) -> None:
     for i, row in enumerate(fixed):
         below = i == 0 and len(fixed) > 1  # the weakest: its neighbor may be close
         axes[0].annotate(
-            row["player"],
+            row["label"],
             (0.99, row["elo"]),
             xycoords=("axes fraction", "data"),
             xytext=(0, -3 if below else 3),
@@ -143,14 +144,14 @@ def _draw_anchors(figure: Figure, events: Sequence[Event]) -> None:
     axes = figure.subplots(1, 2, width_ratios=(2, 1))
     time_s, unit = _time_unit(events)
     told = [event for event in events if event["kind"] == "evaluation"]
-    for opponent in dict.fromkeys(event["opponent"] for event in told):
+    for opponent, label in short_labels(list({event["opponent"]: 0 for event in told})).items():
         rows = [event for event in told if event["opponent"] == opponent]
         score = np.array([row["score"] for row in rows], dtype=float)
         games = np.array([max(row.get("games") or 1, 1) for row in rows])
         times = [row["elapsed_s"] / time_s for row in rows]
         error = 1.96 * np.sqrt(np.maximum(score * (1 - score), 0.25 / games) / games)
         bars = axes[0].errorbar(times, score, yerr=error, marker="o", ms=4, capsize=2, lw=1.6)
-        bars.set_label(f"against {opponent}")
+        bars.set_label(f"against {label}")
     axes[0].set(xlabel=unit, ylim=(0, 1.02))
     _curve(axes[1], events, "learner", "epsilon", "epsilon", color=_COLORS[3])
     _curve(axes[1], events, "learner", "policy_entropy", "policy entropy", color=_COLORS[2])

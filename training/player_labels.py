@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
+from typing import Any
 
 _KEPT = 20  # names up to this length are labels as they are
 _WIDTH = 24  # leaves room for the numbers beside it in 80 columns
@@ -37,6 +38,12 @@ def short_labels(names: Sequence[str]) -> dict[str, str]:
             labels[name] = _unused(label, taken)
             taken.add(labels[name])
     return labels
+
+
+def labelled(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of a rating table with the `label` of their `player` in each."""
+    labels = short_labels([row["player"] for row in rows])
+    return [{**row, "label": labels[row["player"]]} for row in rows]
 
 
 def resolve_label(text: str, names: Sequence[str]) -> str | None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from training.board_view import board_text
 from training.metrics import Event
+from training.player_labels import labelled
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _GREEN, _RED, _DIM = "bold green", "bold red", "dim"
@@ -117,7 +118,7 @@ def describe(event: Event) -> str:
             + (f": {event['reason']}" if event.get("reason") else "")
         )
     if kind == "rating":
-        rows = ", ".join(f"{row['player']} {row['elo']:+.0f}" for row in _ranked(event))
+        rows = ", ".join(f"{row['label']} {row['elo']:+.0f}" for row in _ranked(event))
         return f"elo: {rows}"
     if kind == "alarm":
         return f"alarm: {event.get('message', event.get('name'))}"
@@ -250,7 +251,7 @@ def _ratings(story: Story) -> RenderableType:
         width = 1 + round(15 * (row["elo"] - low) / span)
         error = (row.get("high", row["elo"]) - row.get("low", row["elo"])) / 2
         value = f"{row['elo']:+.0f} ±{error:.0f}"
-        table.add_row(row["player"], value, Text("━" * width, style="magenta"))
+        table.add_row(row["label"], value, Text("━" * width, style="magenta"))
     return Group(_heading("elo, ± 95 %"), table)
 
 
@@ -268,7 +269,7 @@ def _heading(text: str) -> Text:
 
 
 def _ranked(event: Event) -> list[dict[str, Any]]:
-    return sorted(event.get("table", []), key=lambda row: -row["elo"])
+    return sorted(labelled(event.get("table", [])), key=lambda row: -row["elo"])
 
 
 def _count(value: Any) -> str:

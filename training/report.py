@@ -95,7 +95,8 @@ def _rating_section(events: Sequence[Event]) -> str:
     span = max(row["elo"] for row in rows) - low or 1.0
     cells = [
         (
-            html.escape(row["player"]),
+            f'<span title="{html.escape(row["player"])}">'
+            f"{html.escape(row.get('label', row['player']))}</span>",
             f"{row['elo']:+.0f}",
             f"±{_error(row):.0f}",
             _count(row.get("games")),

@@ -12,6 +12,7 @@ from synthetic_run import synthetic_events, write_run
 from training.board_view import board_svg, board_text
 from training.charts import anchors, champions, draw_charts
 from training.metrics import FIELDS
+from training.progress import describe
 from training.report import write_report
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -90,6 +91,20 @@ def test_champions_take_their_newest_rating_and_their_own_date() -> None:
     ]
     assert rows[0]["self_play_games"] == 160
     assert [row["player"] for row in anchors(events)] == ["random", "rollout?sims=1000"]
+
+
+def test_an_engine_is_shown_by_its_label(tmp_path: Path) -> None:
+    """Its command line would run across the chart; the table tells it where the mouse rests."""
+    spec = "gtp:gnugo --mode gtp --level 10 --chinese-rules --capture-all-dead"
+    events = list(synthetic_events())
+    for event in events:
+        for row in event.get("table", []):
+            row["player"] = row["player"].replace("rollout?sims=1000", spec)
+    assert [row["label"] for row in anchors(events)] == ["random", "gnugo level 10"]
+    last = next(event for event in reversed(events) if event["kind"] == "rating")
+    assert "gnugo level 10 +" in describe(last) and spec not in describe(last)
+    write_run(tmp_path, events)
+    assert f'title="{spec}">gnugo level 10<' in write_report(tmp_path).read_text()
 
 
 def test_charts_of_events_with_gaps() -> None:
