@@ -20,7 +20,7 @@ from agents.backend import Backend, BackendOutput, Floats, Precision, Weights
 from agents.backend_memory import choice_key, recall, remember
 from agents.inference_config import InferenceConfig
 from agents.network import NetworkConfig
-from agents.torch_backend import TorchBackend, cpu_has_bf16
+from agents.torch_backend import TorchBackend, cpu_has_bf16, torch_name
 from go_env.batch import PositionBatch
 from go_env.errors import HonteError
 from go_env.features import FeatureSet, encode, feature_set
@@ -223,7 +223,7 @@ def _torch_candidate(
         return TorchBackend(network, weights, precision, config.details, device)
 
     clock = time.process_time if device == "cpu" else time.perf_counter
-    return Candidate(f"torch {precision}", make, clock)
+    return Candidate(torch_name(precision, device), make, clock)
 
 
 def _openvino_candidate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,11 @@ from agents.network import SCORE_UNIT, Network, NetworkConfig, value_from_logits
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _WARM_UP_RUNS = 3  # before recording, as torch demands; cuDNN tries its algorithms in them
+
+
+def torch_name(precision: Precision, device: str) -> str:
+    """Return what the backend of this precision and device is called."""
+    return f"torch {precision}" if device == "cpu" else f"torch {precision} {device}"
 
 
 def cpu_has_bf16() -> bool:
@@ -34,7 +40,7 @@ class TorchBackend:
         details: bool = False,
         device: str = "cpu",
     ) -> None:
-        self.name = f"torch {precision}" + ("" if device == "cpu" else f" {device}")
+        self.name = torch_name(precision, device)
         self._device = torch.device(device)
         # Measured on a CPU: 1.7 ms at batch 1, 0.12 ms a position at 256. On a GPU it is a guess.
         self.run_cost = 256 if self._device.type == "cuda" else 13
@@ -53,7 +59,7 @@ class TorchBackend:
     def run(self, planes: Floats) -> BackendOutput:
         given = torch.from_numpy(planes)
         if self._device.type == "cuda":
-            with self._lock:
+            with self._lock, torch.cuda.device(self._device):  # streams belong to the current one
                 outputs = self._run_cuda(given)
         else:
             outputs = self._answer(given)
@@ -140,11 +146,16 @@ class RecordedRun:
         return self._host_outputs
 
 
+def cudnn_chooses() -> AbstractContextManager[None]:
+    """Let cuDNN time its algorithms for each new shape; unnamed, `enabled` would become False."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=True)
+
+
 def record_cuda_graph(function: Callable[[], Outputs]) -> tuple[Outputs, Callable[[], None]]:
     """Record what a function does on the GPU as one graph."""
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
-    with torch.backends.cudnn.flags(benchmark=True):
+    with cudnn_chooses():
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP_RUNS):
                 function()

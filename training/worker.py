@@ -16,6 +16,7 @@ from agents.base import Agent
 from agents.checkpoint import Checkpoint
 from agents.gtp_process import engine_words
 from agents.inference import NetworkEvaluator, Symmetry, network_evaluator
+from agents.inference_config import InferenceConfig
 from agents.mcts_agent import MctsAgent
 from agents.registry import make_agent, parse_spec
 from go_env.batch import PositionBatch
@@ -66,7 +67,7 @@ class Worker:
 
     def __init__(self, config: RunConfig, index: int, start: int) -> None:
         torch.set_num_threads(1)
-        self._config = config
+        self._config = replace(config, inference=spread(config.inference, index))
         self._rng = np.random.default_rng(
             np.random.SeedSequence(config.seed, spawn_key=(1, index, start))
         )
@@ -172,6 +173,14 @@ class Worker:
             )
         self._loaded[key] = number
         return self._evaluators[key]
+
+
+def spread(inference: InferenceConfig, index: int) -> InferenceConfig:
+    """Give each worker of a machine with several GPUs one of them, in turn, unless one is named."""
+    gpus = torch.cuda.device_count()
+    if gpus < 2 or inference.device != "auto" or inference.backend == "openvino":
+        return inference
+    return replace(inference, device=f"cuda:{index % gpus}")
 
 
 class PlayoutsFirst:

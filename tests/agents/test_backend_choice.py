@@ -13,7 +13,7 @@ from agents import backend_choice
 from agents.backend import BackendOutput, Floats
 from agents.backend_choice import choose_backend, compare
 from agents.inference_config import InferenceConfig
-from agents.torch_backend import cpu_has_bf16
+from agents.torch_backend import cpu_has_bf16, cudnn_chooses, torch_name
 from go_env.errors import HonteError
 from networks import filled_network
 
@@ -91,6 +91,21 @@ def test_backends_are_timed_by_the_clock_of_their_device() -> None:
     candidates = backend_choice.find_candidates(filled_network().config, InferenceConfig())
     on_gpu = torch.cuda.is_available()
     assert all((each.clock is time.process_time) != on_gpu for each in candidates)
+
+
+def test_candidates_are_called_what_their_backends_are() -> None:
+    """Else the choice of an earlier start would be measured anew each time."""
+    network = filled_network()
+    for candidate in backend_choice.find_candidates(network.config, InferenceConfig()):
+        assert candidate.make(network.state_dict()).name == candidate.name
+    assert torch_name("bf16", "cuda:1") == "torch bf16 cuda:1"
+
+
+def test_cudnn_stays_in_use_while_it_chooses_its_algorithms() -> None:
+    with cudnn_chooses():
+        assert torch.backends.cudnn.enabled
+        assert torch.backends.cudnn.benchmark
+    assert not torch.backends.cudnn.benchmark
 
 
 def test_differences_are_measured_over_probable_moves() -> None:

@@ -16,21 +16,17 @@ import pytest
 
 import tiny_run
 from agents.checkpoint import load_tensors, save_tensors
-from agents.inference import NetworkEvaluator
-from agents.network import NetworkConfig, new_network
+from agents.network import NetworkConfig
 from agents.registry import make_agent
-from go_env.batch import PositionBatch
 from go_env.position import Position
 from go_env.rules import Rules
-from mcts.evaluator import Evaluation
 from run_dirs import chunks, events
 from self_played import same
 from tiny_run import tiny_config
 from training.gatekeeper import Verdict
 from training.local_runner import run
-from training.model_store import Champion, ModelStore
+from training.model_store import ModelStore
 from training.run_files import open_run
-from training.worker import Worker
 
 ROOT = Path(__file__).parents[2]
 
@@ -300,32 +296,6 @@ def test_runs_of_older_versions_go_on(finished: Path, tmp_path: Path) -> None:
         assert trainer.due_steps == 0
 
 
-def test_first_games_may_be_judged_by_playouts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    judged = []
-    evaluate = NetworkEvaluator.evaluate
-
-    def note(self: NetworkEvaluator, batch: PositionBatch) -> Evaluation:
-        judged.append(len(batch))
-        return evaluate(self, batch)
-
-    monkeypatch.setattr(NetworkEvaluator, "evaluate", note)
-    config = tiny_config(games=60)
-    config = replace(config, self_play=replace(config.self_play, bootstrap_games=20))
-    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
-        worker = Worker(config, 0, 1)
-        while trainer.window.games_made < 20:
-            task = trainer.next_task()
-            assert task.plan.rollouts
-            trainer.absorb(worker.play(task, trainer.weights(1)))
-        assert not judged
-        task = trainer.next_task()
-        assert not task.plan.rollouts
-        worker.play(task, trainer.weights(1))
-        assert judged
-
-
 def test_anchors_that_are_not_installed_are_left_out(tmp_path: Path) -> None:
     config = tiny_config(games=30)
     anchors = ("random", "gtp:no-such-engine --level 1")
@@ -343,32 +313,6 @@ def test_the_last_anchor_is_the_zero_of_the_scale(finished: Path) -> None:
         rows = {row["player"]: row for row in event["table"]}
         assert rows["random"]["elo"] == 0
         assert all(row["low"] < row["elo"] < row["high"] for row in rows.values())
-
-
-@pytest.mark.parametrize(("fault", "games"), [("none", 4), ("crash-always", 2)])
-def test_games_that_an_engine_loses_by_its_conduct_are_not_rated(fault: str, games: int) -> None:
-    engine = f"gtp:{sys.executable} {Path(tiny_run.__file__).with_name('fake_engine.py')} {fault}"
-    config = tiny_config(size=5)
-    config = replace(config, loop=replace(config.loop, anchors=("random", engine), rate_games=2))
-    weights = new_network(config.network, 0).state_dict()
-    arrays = {name: tensor.numpy() for name, tensor in weights.items()}
-    result = Worker(config, 0, 1).rate(arrays, seed=1)
-    assert len(result.games) == games
-    assert bool(result.problems) == (fault != "none")
-
-
-def test_champions_are_rated_against_older_ones_too() -> None:
-    assert Champion(1).yardsticks == Champion(2, previous=(1,)).yardsticks == ()
-    assert Champion(3, previous=(1, 2)).yardsticks == (1,)
-    assert Champion(9, previous=tuple(range(1, 9))).yardsticks == (4, 6)
-    config = tiny_config(size=5)
-    config = replace(config, loop=replace(config.loop, anchors=("random",), rate_games=2))
-    weights = new_network(config.network, 0).state_dict()
-    arrays = {name: tensor.numpy() for name, tensor in weights.items()}
-    result = Worker(config, 0, 1).rate(arrays, seed=1, earlier={4: arrays, 6: arrays})
-    met = [(opponent, black) for opponent, black, _ in result.games]
-    players = ("random", "model 4", "model 6")
-    assert sorted(met) == sorted((player, black) for player in players for black in (True, False))
 
 
 def test_no_model_is_its_own_yardstick(tmp_path: Path) -> None:
