@@ -28,6 +28,12 @@ from training.run_files import open_run
 from training.trainer import SPENT_BEFORE, Trainer
 from training.worker import PlayResult, Worker
 
+# One thread each; and the GPUs, which older versions of Ray hide from actors that reserve none.
+_WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
 _LEARN_STEPS = 8  # learner steps between two looks at the workers
 _IDLE_WAIT_S = 0.5
 _OBJECT_STORE_BYTES = 512 * 1024**2
@@ -81,13 +87,15 @@ def ray_cluster(address: str | None) -> Iterator[None]:
 
 
 def _connect(address: str | None) -> None:
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    for variable, value in _WORKER_ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False}
     try:
         if address:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(
+                address=address, log_to_driver=False, logging_level=logging.ERROR,
+                runtime_env={"env_vars": _WORKER_ENVIRONMENT},  # its nodes do not inherit ours
+            )  # fmt: skip
         else:
             ray.init(
                 address="local", num_cpus=len(os.sched_getaffinity(0)),
@@ -97,7 +105,7 @@ def _connect(address: str | None) -> None:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no answer"
         raise HonteError(
             f"Ray is not reachable at {address or 'this machine'}: {reason}; "
-            "check --address, or use --runner local"
+            "check --address (clusters with tokens: set RAY_AUTH_MODE=token), or use --runner local"
         ) from None
 
 

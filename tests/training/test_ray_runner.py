@@ -110,6 +110,18 @@ def test_without_an_address_no_other_cluster_is_joined(monkeypatch: pytest.Monke
     assert given == ["local", "10.0.0.1:6379"]
 
 
+def test_the_nodes_of_a_cluster_get_the_environment_of_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They were started by others: without it, more threads than cores, and no GPU to be seen."""
+    given: list[dict[str, str]] = []
+    monkeypatch.setattr(ray, "init", lambda **all_: given.append(all_["runtime_env"]["env_vars"]))
+    with ray_runner.ray_cluster("10.0.0.1:6379"):
+        pass
+    assert given[0]["OMP_NUM_THREADS"] == "1"
+    assert given[0]["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] == "0"
+
+
 def test_a_terminated_run_says_how_to_go_on() -> None:
     program = """
 import os, signal
