@@ -81,7 +81,8 @@ def test_a_whole_run_that_loses_a_worker(tmp_path: Path) -> None:
     games = games_of(tmp_path)
     ids = [game.game_id for game in games]
     assert len(ids) == len(set(ids)) == events(tmp_path, "done")[0]["games"]
-    assert {identifier >> 32 & 4095 for identifier in ids} >= {0, 1}  # both workers played
+    workers = {identifier >> 32 & 4095 for identifier in ids}
+    assert len(workers) >= 2  # who is killed may not have finished a game: then another one has
     store = ModelStore.existing(tmp_path)
     champion = store.champion()
     assert champion is not None
