@@ -96,10 +96,10 @@ class MctsAgent:
         `SearchSession.best` knows of neither.
         """
         action, visits = found.action, found.visits
-        warm = self.config.root == "puct" and position.ply < self.config.temperature_moves
-        warm = warm and self.config.temperature > 0 and visits is not None and bool(visits.any())
-        if warm and self._rng is not None and visits is not None:
-            shares = visits ** (1 / self.config.temperature)
+        temperature = self.config.temperature if self.config.root == "puct" else 0.0
+        warm = temperature > 0 and position.ply < self.config.temperature_moves
+        if warm and self._rng is not None and visits is not None and visits.any():
+            shares = visits ** (1 / temperature)
             action = int(self._rng.choice(len(shares), p=shares / shares.sum()))
         hopeless = self._resign is not None and (found.value or 0.0) < self._resign
         return replace(found, action=action, resign=hopeless)

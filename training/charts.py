@@ -55,7 +55,7 @@ def champions(events: Sequence[Event]) -> list[dict[str, Any]]:
         player = f"model {event['model']}"
         if player in newest:
             rows.setdefault(player, {**event, **newest[player], "self_play_games": event["games"]})
-    return list(rows.values())
+    return labelled(list(rows.values()))
 
 
 def anchors(events: Sequence[Event]) -> list[dict[str, Any]]:
@@ -144,14 +144,16 @@ def _draw_anchors(figure: Figure, events: Sequence[Event]) -> None:
     axes = figure.subplots(1, 2, width_ratios=(2, 1))
     time_s, unit = _time_unit(events)
     told = [event for event in events if event["kind"] == "evaluation"]
-    for opponent, label in short_labels(list({event["opponent"]: 0 for event in told})).items():
+    opponents = list(dict.fromkeys(event["opponent"] for event in told))
+    labels = short_labels(opponents)
+    for opponent in opponents:
         rows = [event for event in told if event["opponent"] == opponent]
         score = np.array([row["score"] for row in rows], dtype=float)
         games = np.array([max(row.get("games") or 1, 1) for row in rows])
         times = [row["elapsed_s"] / time_s for row in rows]
         error = 1.96 * np.sqrt(np.maximum(score * (1 - score), 0.25 / games) / games)
         bars = axes[0].errorbar(times, score, yerr=error, marker="o", ms=4, capsize=2, lw=1.6)
-        bars.set_label(f"against {label}")
+        bars.set_label(f"against {labels[opponent]}")
     axes[0].set(xlabel=unit, ylim=(0, 1.02))
     _curve(axes[1], events, "learner", "epsilon", "epsilon", color=_COLORS[3])
     _curve(axes[1], events, "learner", "policy_entropy", "policy entropy", color=_COLORS[2])

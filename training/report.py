@@ -95,8 +95,7 @@ def _rating_section(events: Sequence[Event]) -> str:
     span = max(row["elo"] for row in rows) - low or 1.0
     cells = [
         (
-            f'<span title="{html.escape(row["player"])}">'
-            f"{html.escape(row.get('label', row['player']))}</span>",
+            f'<span title="{html.escape(row["player"])}">{html.escape(row["label"])}</span>',
             f"{row['elo']:+.0f}",
             f"±{_error(row):.0f}",
             _count(row.get("games")),

@@ -8,12 +8,7 @@ import pytest
 from agents.base import Decision
 from agents.gtp.options import GtpOptions
 from go_env.coords import BLACK, WHITE
-from gtp_talk import Talk, always, policy_of, scripted, searching, snapshot
-
-
-@pytest.fixture
-def talk():
-    return Talk(searching())
+from gtp_talk import Talk, always, policy_of, scripted, snapshot
 
 
 class TestSetup:

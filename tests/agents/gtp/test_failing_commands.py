@@ -4,13 +4,7 @@ import pytest
 
 from agents.base import Decision
 from go_env.errors import HonteError
-from gtp_talk import Talk, no_player, scripted, searching, snapshot
-
-
-@pytest.fixture
-def talk():
-    return Talk(searching())
-
+from gtp_talk import Talk, no_player, scripted, snapshot
 
 FAILING = """\
 boardsize|syntax error

@@ -8,11 +8,6 @@ from go_env.coords import BLACK, WHITE
 from gtp_talk import Talk, always, random_player, searching, snapshot
 
 
-@pytest.fixture
-def talk():
-    return Talk(searching())
-
-
 class TestGenmove:
     def test_plays_what_it_answers(self, talk):
         vertex = talk.result("genmove b")
