@@ -99,10 +99,10 @@ def test_perspectives_mirror_each_other():
 
 
 def test_reports_during_search_end_with_one_final_answer():
-    answers = serve(query(maxVisits=3000, reportDuringSearchEvery=0.02))
+    answers = serve(query(maxVisits=20_000, reportDuringSearchEvery=0.02))
     assert [a["isDuringSearch"] for a in answers] == [True] * (len(answers) - 1) + [False]
     visits = [a["rootInfo"]["visits"] for a in answers]
-    assert len(visits) > 2 and visits == sorted(visits) and visits[-1] == 3000
+    assert len(visits) > 2 and visits == sorted(visits) and visits[-1] == 20_000
 
 
 def test_time_limit():
