@@ -93,6 +93,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "no_symmetries": ("replay.symmetries=false", "self_play.random_views=false"),
     "no_average": ("learner.average=0",),
     "no_lr_anneal": ("learner.final_rate=1",),
+    "search_value": ("learner.search_value=0.5",),
     "reuse_2": ("replay.reuse=2",),
     "reuse_8": ("replay.reuse=8",),
 }  # fmt: skip

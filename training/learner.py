@@ -33,6 +33,7 @@ class LearnerConfig:
     final_rate: float = 0.03  # .. to this fraction of it
     clip_norm: float = 1.0
     average: float = 0.999  # decay of the averaged weights that play (0: play with the raw ones)
+    search_value: float = 0.0  # share of the value's target that is what searches thought
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: bool = (
         False  # torch.compile: minutes at the start; not faster on a CPU, GPU unmeasured
@@ -44,6 +45,8 @@ class LearnerConfig:
             raise HonteError("learner batch, learning_rate and clip_norm must be positive")
         if not (0 <= self.hold <= 1 and 0 <= self.final_rate <= 1 and 0 <= self.average < 1):
             raise HonteError("learner hold, final_rate and average must lie between 0 and 1")
+        if not 0 <= self.search_value <= 1:
+            raise HonteError("learner.search_value must lie between 0 and 1")
         if not all(math.isfinite(value) for value in vars(self).values() if type(value) is float):
             raise HonteError("learner numbers must be finite")
 
@@ -111,7 +114,7 @@ class Learner:
         """
         self.network.eval()
         output = self.network(self._planes(batch))
-        terms = alphazero_losses(output, self._targets(batch))
+        terms = alphazero_losses(output, self._targets(batch), self.config.search_value)
         chances = torch.softmax(output.value, dim=1)
         log_policy = torch.log_softmax(output.policy, dim=1)
         entropy = float(-(log_policy.exp() * log_policy).sum(dim=1).mean())
@@ -172,7 +175,7 @@ class Learner:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
             output = self._forward(self._planes(batch))
         output = NetworkOutput(*(tensor.float() for tensor in output))
-        return alphazero_losses(output, self._targets(batch))
+        return alphazero_losses(output, self._targets(batch), self.config.search_value)
 
     def _planes(self, batch: Batch) -> Tensor:
         planes = torch.from_numpy(batch.planes).to(self._device, non_blocking=True)

@@ -43,26 +43,44 @@ class Targets:
     ownership: Tensor  # [B, N*N] +1, 0, -1
 
 
-def alphazero_losses(output: NetworkOutput, targets: Targets) -> dict[str, Tensor]:
+def alphazero_losses(
+    output: NetworkOutput, targets: Targets, search_value: float = 0.0
+) -> dict[str, Tensor]:
     """Return each term of the AlphaZero loss with KataGo's auxiliary targets, unweighted, as means.
 
+    `search_value` in [0, 1] is the share of the value's target that is the short-term value, what
+    searches of the next moves thought, instead of the outcome: less noise for some bias. It has no
+    draws: a value v counts as (1 + v) / 2 of a win, the rest as a loss.
+
     Source: Silver et al. 2017, equation 1 (policy and value; here win, draw and loss by
-    cross-entropy); Wu 2019, section 4 (ownership, score); KataGoMethods.md (the rest).
+    cross-entropy); Wu 2019, section 4 (ownership, score); KataGoMethods.md (the rest); Willemsen
+    et al. 2020, "Value targets in off-policy AlphaZero" (mixing outcomes with search values).
     """
     soft = targets.policy.clamp_min(0) ** (1 / SOFT_TEMPERATURE)
     soft = soft / soft.sum(dim=1, keepdim=True).clamp_min(1e-9)
     outcome = (1 - targets.value).round().long()  # 0 win, 1 draw, 2 loss
+    value = functional.cross_entropy(output.value, outcome)
+    if search_value:
+        expected = _without_draws(targets.short_term_value)
+        thought = functional.cross_entropy(output.value, expected)
+        value = (1 - search_value) * value + search_value * thought
     owned = (targets.ownership + 1) / 2
     short = torch.tanh(output.short_term_value)
     return {
         "policy": functional.cross_entropy(output.policy, targets.policy),
         "soft_policy": functional.cross_entropy(output.soft_policy, soft),
-        "value": functional.cross_entropy(output.value, outcome),
+        "value": value,
         "short_term_value": functional.mse_loss(short, targets.short_term_value),
         # tanh(x) is +1 for the mover's points: p(own) = sigmoid(2x)
         "ownership": functional.binary_cross_entropy_with_logits(2 * output.ownership, owned),
         "score": functional.huber_loss(output.score, targets.score / SCORE_UNIT),
     }
+
+
+def _without_draws(values: Tensor) -> Tensor:
+    """Return the chances of win, draw and loss [B, 3] of values [B] in [-1, 1]."""
+    win = (1 + values.clamp(-1, 1)) / 2
+    return torch.stack([win, torch.zeros_like(win), 1 - win], dim=1)
 
 
 def weighted_sum(terms: dict[str, Tensor], weights: LossWeights) -> Tensor:

@@ -23,6 +23,7 @@ def terms(
     short: tuple[float, float] = (0, 0),
     score: tuple[float, float] = (0, 0),
     ownership: tuple[list[float], list[float]] = ([0], [1]),
+    search_value: float = 0.0,
 ) -> dict[str, float]:
     """Return the losses of one position; each pair is (network's output, target)."""
     output = NetworkOutput(
@@ -33,7 +34,8 @@ def terms(
         policy=row(policy[1]), value=row([value[1]])[0], short_term_value=row([short[1]])[0],
         score=row([score[1]])[0], ownership=row(ownership[1]),
     )  # fmt: skip
-    return {name: float(term) for name, term in alphazero_losses(output, targets).items()}
+    losses = alphazero_losses(output, targets, search_value)
+    return {name: float(term) for name, term in losses.items()}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,15 @@ def test_value_tells_draw_from_loss() -> None:
     logits = [0, log(2), 0]
     losses = [terms(value=(logits, outcome))["value"] for outcome in (1, 0, -1)]
     assert losses == pytest.approx([log(4), log(2), log(4)])
+
+
+def test_value_of_search_in_the_target() -> None:
+    # A won game that searches thought lost by 3 to 1: targets 1, 0, 0 and 1/4, 0, 3/4.
+    logits, short = [log(2), 0, 0], (0.0, -0.5)
+    won, lost = log(2), log(4)
+    for share in (0.0, 0.5, 1.0):
+        value = terms(value=(logits, 1), short=short, search_value=share)["value"]
+        assert value == pytest.approx((1 - share) * won + share * (won / 4 + 3 * lost / 4))
 
 
 def test_short_term_value() -> None:
