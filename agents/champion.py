@@ -26,6 +26,15 @@ def find_checkpoint(target: str) -> Path:
     return path
 
 
+def pinned(target: str) -> str:
+    """Return a target that goes on meaning the weights that this one means now.
+
+    The champion of a run changes while it trains; a file and the shipped champion do not.
+    """
+    path = find_checkpoint(target)
+    return target if path in (SHIPPED, Path(target)) else str(path.absolute())
+
+
 def default_champion() -> Path:
     """Return the shipped champion, else the newest champion in `runs/`."""
     if SHIPPED.is_file():

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from agents.base import Agent
-from agents.champion import find_checkpoint
+from agents.champion import find_checkpoint, pinned
 from agents.gtp_agent import GtpAgent
 from agents.gtp_process import engine_words
 from agents.inference_config import InferenceConfig
@@ -70,6 +70,19 @@ def make_agent(spec: str, *, size: int, seed: int = 0) -> Agent:
 def check_spec(spec: str) -> None:
     """Raise what is wrong with a SPEC; loads no network and starts no engine."""
     _maker(spec)
+
+
+def pinned_spec(spec: str) -> str:
+    """Return the SPEC with the champion that its run has now in the place of the run.
+
+    Raises: HonteError if there is none.
+    """
+    parsed = parse_spec(spec)
+    if parsed.kind not in _TRAINED:
+        return spec
+    target = pinned(parsed.target)
+    _, mark, query = parsed.text.partition("?")
+    return parsed.text if target == parsed.target else f"{parsed.kind}:{target}{mark}{query}"
 
 
 def _maker(spec: str) -> Maker:
@@ -260,6 +273,7 @@ def _resign(options: _Options) -> float | None:
     return None if bound > 1 else -abs(bound)
 
 
+_TRAINED = ("honte", "policy", "q", "pg")
 _MAKERS: dict[str, Callable[[Spec, _Options], Maker]] = {
     "random": _random,
     "rollout": _rollout,

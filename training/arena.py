@@ -14,7 +14,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from agents.base import Agent, Decision
 from agents.gtp.clock import Remaining, TimeSystem
-from go_env.coords import BLACK, WHITE, vertex_from_action
+from go_env.coords import BLACK, WHITE
 from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.rules import Rules
@@ -273,8 +273,3 @@ class Arena:
             seconds=(game.seconds[BLACK], game.seconds[WHITE]),
             note=note,
         )
-
-
-def moves_text(game: MatchGame, size: int) -> str:
-    """Return the moves as GTP vertices in one line."""
-    return " ".join(vertex_from_action(action, size) for action in game.moves)

@@ -72,7 +72,7 @@ class Ratings:
         return np.sqrt(np.maximum(spread, 0.0))
 
     def superiority(self) -> Floats:
-        """Return the likelihood of superiority [P, P]: the probability that row beats column."""
+        """Return the likelihood of superiority [P, P]: that row's rating is above column's."""
         gap = self.elo[:, None] - self.elo[None, :]
         error = self.difference_se
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -156,7 +156,8 @@ def bootstrap(
 
     Returns:
         The players and ratings [R, P] in Elo, one row a replicate, each with the anchor (or the
-        mean) at 0. Resampling is within each pairing of players, so that no pairing vanishes.
+        mean) at 0. Resampling is within each pairing of players, so that no pairing vanishes; one
+        whose pairs all ended alike adds no spread, however few they are.
     """
     games = [game for pair in pairs for game in pair]
     whole = Results.of_games(games)

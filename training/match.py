@@ -14,8 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agents.registry import check_spec
-from go_env.coords import BLACK, action_from_vertex
+from agents.registry import check_spec, pinned_spec
+from go_env.coords import BLACK, action_from_vertex, vertex_from_action
 from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.sgf import SgfGame, write_sgf
@@ -73,7 +73,8 @@ def run_match(
         ) from None
     try:
         with closing(MatchLog(out / RESULTS_FILE, config.settings())) as log:
-            _settle_players(players, log, out)
+            players = _settle_players(players, log, out)
+            _check_openings(config, log)
             _play_missing(config, players, log, out, console, crew)
             names = {player.name for player in players}
             records = [r for r in log.records if {r.first, r.second} <= names]
@@ -127,25 +128,46 @@ def _differences(settings: Sequence[dict[str, Any]]) -> list[str]:
     return [f"The matches differ in {', '.join(told)}: one rating stands for all of them"]
 
 
-def _settle_players(players: Sequence[Player], log: MatchLog, out: Path) -> None:
-    """Write down what names stand for; refuse another SPEC for a name that has games."""
+def _settle_players(players: Sequence[Player], log: MatchLog, out: Path) -> tuple[Player, ...]:
+    """Write down what names stand for and return it; refuse another SPEC for a name that has games.
+
+    A name means one player: the champion that a run had at the name's first game plays all of them.
+    """
     path = out / PLAYERS_FILE
-    specs: dict[str, str] = {}
+    known: dict[str, dict[str, str]] = {}
     if path.is_file():
         try:
-            specs = dict(json.loads(path.read_bytes()))
-        except (ValueError, TypeError):
+            known = {name: dict(entry) for name, entry in json.loads(path.read_bytes()).items()}
+        except (ValueError, TypeError, AttributeError):
             raise HonteError(f"{path} is damaged: restore it, or remove it to go on") from None
     played = {name for record in log.records for name in (record.first, record.second)}
     for player in players:
-        known = specs.get(player.name, player.spec)
-        if known != player.spec and player.name in played:
+        entry = known.get(player.name)
+        if entry is None or player.name not in played:
+            known[player.name] = {"spec": player.spec, "plays": pinned_spec(player.spec)}
+        elif entry["spec"] != player.spec:
             raise HonteError(
-                f"{out} holds games of {player.name!r} as {known!r}, not {player.spec!r}: "
+                f"{out} holds games of {player.name!r} as {entry['spec']!r}, not {player.spec!r}: "
                 "use another name or --out"
             )
-        specs[player.name] = player.spec
-    publish_text(path, json.dumps(specs, indent=1) + "\n")
+        else:
+            check_spec(entry["plays"])
+    publish_text(path, json.dumps(known, indent=1) + "\n")
+    return tuple(replace(player, spec=known[player.name]["plays"]) for player in players)
+
+
+def _check_openings(config: MatchConfig, log: MatchLog) -> None:
+    """Refuse to go on with other openings: both games of a pair must have the same one."""
+    openings = make_openings(config, config.to_rules())
+    for record in log.records:
+        if record.pair < len(openings):
+            moves = openings[record.pair].moves
+            vertices = [vertex_from_action(action, config.size) for action in moves]
+            if record.moves.split()[: len(moves)] != vertices:
+                raise HonteError(
+                    f"{log.path} holds games from other openings (pair {record.pair}): "
+                    "restore the book of openings, or choose another --out"
+                )
 
 
 def _play_missing(

@@ -72,6 +72,7 @@ def parse_clock(text: str) -> TimeSystem:
         system.kind == "none"
         or not finite
         or main_s < 0
+        or (not plus and main_s == 0)
         or (plus and min(system.period_s, system.stones) <= 0)
     ):
         raise HonteError(

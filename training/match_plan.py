@@ -81,6 +81,8 @@ class MatchConfig:
             raise HonteError("--seconds and --clock exclude each other")
         if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise HonteError(f"--seconds must be positive (given {self.seconds:g})")
+        if not 0 <= self.grace_s < math.inf:
+            raise HonteError(f"--grace must be 0 or more seconds (given {self.grace_s:g})")
         if self.sprt is not None and len(self.players) != 2:
             raise HonteError("--sprt tests two players against each other; give two SPECs")
         if self.referee is not None and not self.referee.startswith("gtp:"):
@@ -141,7 +143,7 @@ def parse_players(texts: Sequence[str]) -> tuple[Player, ...]:
 def make_openings(config: MatchConfig, rules: Rules) -> list[Opening]:
     """Return one opening per game pair; a book that is too short is started again."""
     pairs = (config.games + 1) // 2
-    if config.openings.lstrip("-").isdigit():
+    if re.fullmatch(r"-?[0-9]+", config.openings):
         return sample_openings(rules, int(config.openings), pairs, config.seed)
     book = book_openings(Path(config.openings), rules)
     return list(itertools.islice(itertools.cycle(book), pairs))
@@ -150,12 +152,18 @@ def make_openings(config: MatchConfig, rules: Rules) -> list[Opening]:
 def plan(
     config: MatchConfig, players: Sequence[Player], finished: Collection[tuple[str, str, int, int]]
 ) -> list[Task]:
-    """Return the games still to be played, all pairings advancing together."""
+    """Return the games still to be played, all pairings advancing together.
+
+    A pairing that has games keeps its first player, in whatever order players are named now.
+    """
     rules = config.to_rules()
+    known = {(first, second) for first, second, _, _ in finished}
     openings = make_openings(config, rules)
     at_once = _pairs_at_once(config, len(openings))
     tasks: list[tuple[int, Task]] = []
     for first, second in _pairings(players, config.gauntlet):
+        if (second.name, first.name) in known:
+            first, second = second, first
         alone = first.external or second.external or config.time_system() is not None
         step = 1 if alone else at_once
         for start in range(0, len(openings), step):

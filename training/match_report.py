@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
@@ -39,13 +40,13 @@ def print_standings(standings: Standings, console: Console, test: Sprt | None = 
             f"First move (Black, komi as played): {advantage:+.0f} ± {Z95 * error:.0f} Elo"
         )
     for line in remarks(standings):
-        console.print(line)
+        console.print(line, markup=False)
     for row in standings.players:
         label = standings.labels[row.name]
         if label != row.name:
             console.print(f"{label} = {row.name}", style="dim", markup=False)
     if test is not None:
-        console.print(sprt_line(test))
+        console.print(sprt_line(test), markup=False)
 
 
 def remarks(standings: Standings) -> list[str]:
@@ -153,7 +154,7 @@ def _main_table(standings: Standings) -> Table:
     for column in ("Elo", "± 95%", "games", "score", "draws", "Black", "White"):
         table.add_column(column, justify="right")
     for rank, row in enumerate(standings.players, 1):
-        cells = [str(rank), standings.labels[row.name], *_elo_cells(standings, row)]
+        cells = [str(rank), escape(standings.labels[row.name]), *_elo_cells(standings, row)]
         cells += [str(row.games), _percent(row.points, row.games), str(row.draws)]
         cells += [
             _percent(row.black_points, row.black_games),
@@ -189,7 +190,7 @@ def _crosstable(standings: Standings, *, named: bool) -> Table:
     for rank in range(1, len(standings.players) + 1):
         table.add_column(str(rank), justify="right", overflow="fold")
     for rank, row in enumerate(standings.players, 1):
-        cells = [f"{rank} {standings.labels[row.name]}" if named else str(rank)]
+        cells = [f"{rank} {escape(standings.labels[row.name])}" if named else str(rank)]
         for other in standings.players:
             played = results.get((row.name, other.name))
             cells.append("·" if row is other else "-".join(map(str, played)) if played else "")
@@ -207,7 +208,8 @@ def _superiority_table(standings: Standings) -> Table:
         table.add_column(str(rank), justify="right", no_wrap=True)
     for rank, i in enumerate(order, 1):
         cells = ["·" if i == j else f"{100 * matrix[i, j]:.0f}" for j in order]
-        table.add_row(f"{rank} {standings.labels[standings.ratings.players[i]]}", *cells)
+        label = standings.labels[standings.ratings.players[i]]
+        table.add_row(f"{rank} {escape(label)}", *cells)
     return table
 
 

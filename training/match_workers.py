@@ -12,6 +12,7 @@ import gc
 import multiprocessing
 import os
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -82,7 +83,8 @@ class TaskPlayer:
                 agent = ClockedAgent(agent, self._config.size)
             if isinstance(agent, GtpAgent):
                 slug = "".join(c if c.isalnum() or c in "-_." else "_" for c in player.name)[:60]
-                name = f"{slug}-{'-'.join(map(str, self._stream))}.log"
+                mark = f"{zlib.crc32(player.name.encode()):08x}-" if len(player.name) > 60 else ""
+                name = f"{slug}-{mark}{'-'.join(map(str, self._stream))}.log"
                 self._transcripts.mkdir(parents=True, exist_ok=True)  # this may be another machine
                 agent.record_to(self._transcripts / name)
             self._agents[player.name] = agent

@@ -16,11 +16,12 @@ _STRENGTH = re.compile(r"level \S+|\d+ sims|-t \S+")  # told of every player tha
 
 
 def short_labels(names: Sequence[str]) -> dict[str, str]:
-    """Return a label for each name, no two alike.
+    """Return a label for each name, no two alike; in any order of the names the same ones.
 
     Names that people gave stay as they are. A SPEC becomes its program or network and the settings
     that set its strength or differ between players of the same one, as in `gnugo level 10`.
     """
+    names = sorted(names)
     parts = {name: _parts(name) for name in names if len(name) > _KEPT and _SPEC.match(name)}
     shared: dict[str, set[str]] = {}
     kinds = Counter(base for base, _, _ in parts.values())

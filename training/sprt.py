@@ -139,8 +139,10 @@ class Sprt:
     def elo(self) -> tuple[float, float, float]:
         """Return Elo and its 95% interval, as if the test had run to a fixed length."""
         mean, error = self.score()
-        low, high = (min(max(mean + z * error, 1e-3), 1 - 1e-3) for z in (-1.96, 1.96))
-        return elo_from_score(mean), elo_from_score(low), elo_from_score(high)
+        elo, low, high = (
+            elo_from_score(min(max(mean + z * error, 1e-3), 1 - 1e-3)) for z in (0.0, -1.96, 1.96)
+        )
+        return elo, low, high
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -139,12 +139,13 @@ class SprtFeed:
 
     def add(self, record: GameRecord) -> None:
         """Take a finished game; games of other players are passed over."""
-        if (record.first, record.second) != self._players:
+        if {record.first, record.second} != set(self._players):
             return
         self._legs.setdefault(record.pair, {})[record.leg] = record
         while not self.decided and len(self._legs.get(self._due, ())) == 2:
             legs = self._legs.pop(self._due)
-            self.test = self.test.add(legs[0].first_score + legs[1].first_score)
+            score = legs[0].first_score + legs[1].first_score
+            self.test = self.test.add(score if legs[0].first == self._players[0] else 2 - score)
             self._due += 1
 
 
@@ -248,6 +249,9 @@ def _pair_intervals(
         )
     except HonteError as error:
         notes.append(f"no intervals over pairs of games: {error}")
+        return None
+    if np.ptp(samples, axis=0).max() == 0.0:
+        notes.append("no intervals over pairs of games: all pairs ended alike")
         return None
     order = [players.index(name) for name in ratings.players]
     return np.quantile(samples[:, order], [0.025, 0.975], axis=0).T

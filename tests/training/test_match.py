@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.checkpoint import save_checkpoint
+from agents.network import NetworkConfig, new_network
 from go_env.errors import HonteError
 from go_env.rules import Rules
 from go_env.sgf import SgfGame, read_sgf, write_sgf
@@ -91,8 +93,48 @@ def test_a_name_stands_for_one_player_in_a_folder(tmp_path):
         run_match(config("old=rollout?sims=40", "random", games=6), tmp_path)
     assert (tmp_path / "games.jsonl").read_bytes() == before
     run_match(config("old=random", "new=random", games=4), tmp_path)
-    specs = {"old": "random", "random": "random", "new": "random"}
-    assert json.loads((tmp_path / "players.json").read_text()) == specs
+    entry = {"spec": "random", "plays": "random"}
+    known = json.loads((tmp_path / "players.json").read_text())
+    assert known == {"old": entry, "random": entry, "new": entry}
+
+
+def test_a_run_is_the_champion_that_it_had_at_the_first_game(tmp_path):
+    run, out = tmp_path / "run", tmp_path / "match"
+    for number, seed in ((1, 1), (2, 2)):
+        folder = run / "checkpoints"
+        folder.mkdir(parents=True, exist_ok=True)
+        network = new_network(NetworkConfig(blocks=1, channels=8), seed)
+        save_checkpoint(folder / f"model-{number:06d}.safetensors", network, Rules(size=5), {})
+    players = (f"policy:{run}", "random")
+    for number, games in ((1, 2), (2, 4)):  # the champion changes between the two halves
+        (run / "champion.json").write_text(json.dumps({"number": number}))
+        run_match(config(*players, games=games), out)
+    first = str(run / "checkpoints" / "model-000001.safetensors")
+    known = json.loads((out / "players.json").read_text())
+    assert known[players[0]] == {"spec": players[0], "plays": f"policy:{first}"}
+    sgfs = sorted((out / "sgf").glob("*.sgf"))
+    assert len(sgfs) == 4
+    assert all("model-000001" in path.read_text() for path in sgfs)
+
+
+def test_players_in_another_order_play_no_game_twice(tmp_path):
+    run_match(config("random", "b=random", games=4), tmp_path)
+    run_match(config("b=random", "random", games=6), tmp_path)
+    records = games_of(tmp_path)
+    assert [record.first for record in records] == ["random"] * 6
+    assert len({record.key for record in records}) == 6
+
+
+def test_a_match_does_not_go_on_with_other_openings(tmp_path):
+    book = tmp_path / "book"
+    book.mkdir()
+    for name, move in (("m", "cc"), ("n", "bb")):
+        (book / f"{name}.sgf").write_text(f"(;GM[1]FF[4]SZ[5];B[{move}])")
+    run_match(config(games=3, openings=str(book)), tmp_path / "out")
+    (book / "a.sgf").write_text("(;GM[1]FF[4]SZ[5];B[cb])")
+    with pytest.raises(HonteError, match=r"other openings \(pair 0\): restore the book"):
+        run_match(config(games=6, openings=str(book)), tmp_path / "out")
+    assert len(games_of(tmp_path / "out")) == 3
 
 
 def test_folders_of_matches_before_players_json_go_on(tmp_path):
@@ -243,7 +285,10 @@ def test_pairings_advance_together():
         (("random", "random"), {"clock": "nan"}, "not understood"),
         (("random", "random"), {"clock": "60+inf/5"}, "not understood"),
         (("random", "random"), {"seconds": float("nan")}, "must be positive"),
+        (("random", "random"), {"clock": "0"}, "not understood"),
+        (("random", "random"), {"clock": "5", "grace_s": float("nan")}, "--grace must be"),
         (("random", "random"), {"openings": "120"}, "not so many different openings"),
+        (("random", "random"), {"openings": "--5"}, "--5"),
     ],
 )
 def test_impossible_matches_are_one_clear_line(tmp_path, players, options, says):

@@ -126,6 +126,8 @@ def test_state_survives_json_and_reaches_its_verdict():
     assert worse.verdict == "reject"
     elo, low, high = worse.elo()
     assert low < elo < high < 0
+    elo, low, high = Sprt(SprtBounds(), (0, 0, 0, 0, 500)).elo()
+    assert low <= elo <= high
 
 
 def test_elo_and_score_are_inverse():

@@ -103,7 +103,8 @@ def test_the_sequential_test_takes_pairs_in_order_only():
     assert sprt_state(gap, start).trials == 2
     longer = match("a", "b", ["WW"] * 40 + ["LL"] * 100)
     assert sprt_state(longer, start) == decided
-    assert sprt_state(match("b", "a", ["WW"] * 40), start) == start
+    assert sprt_state(match("b", "a", ["LL"] * 40), start) == decided  # named the other way round
+    assert sprt_state(match("b", "c", ["LL"] * 40), start) == start
     assert "SPRT accepted: at least +100 Elo (H1); LLR" in sprt_line(decided)
     lost = sprt_state(match("a", "b", ["LL"] * 40), start)
     assert "SPRT rejected: at most +0 Elo (H0); LLR" in sprt_line(lost)
@@ -173,6 +174,25 @@ def test_rows_of_a_crosstable_lose_their_names_before_their_results(width, named
 )
 def test_labels_say_what_tells_players_apart(names, labels):
     assert short_labels(names) == dict(zip(names, labels, strict=True))
+    assert short_labels(names[::-1]) == short_labels(names)
     for name, label in zip(names, labels, strict=True):
         assert resolve_label(label, names) == resolve_label(name, names) == name
     assert resolve_label("nobody", names) is None
+
+
+def test_names_are_not_markup():
+    names = ["gtp:/opt/engine [/x] [bold]", "other"]
+    output = io.StringIO()
+    print_standings(
+        make_standings(match(*names, ["WW", "WL", "DL"])), Console(file=output, width=200)
+    )
+    assert output.getvalue().count(names[0].removeprefix("gtp:/opt/")) == 1  # in the table
+    assert f"= {names[0]}" in output.getvalue()
+
+
+@pytest.mark.parametrize("pairs", [["WW"] * 20, ["WL"] * 20])
+def test_pairs_that_ended_alike_give_no_interval_of_width_zero(pairs):
+    standings = make_standings(match("a", "b", pairs))
+    assert standings.ratings is not None
+    assert standings.pair_intervals is None
+    assert any("all pairs ended alike" in line for line in remarks(standings))
