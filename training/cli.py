@@ -1,5 +1,6 @@
 """The `honte` command. Imports nothing heavy: each command loads what it needs when it runs."""
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,6 +19,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+# Not ours to mend, and no reason for a stack: full, read-only, not permitted, failing.
+_OF_THE_DISK = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+)  # fmt: skip
 _PLAYER_HELP = (
     "honte | honte:RUN_OR_FILE?sims=200 | policy:FILE | q:FILE | pg:FILE | rollout?sims=1000 "
     "| random | gtp:COMMAND"
@@ -210,6 +215,12 @@ def main() -> None:
         app()
     except HonteError as error:
         typer.echo(f"honte: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"honte: {where}{error.strerror}; the same command goes on afterwards", err=True)
         sys.exit(2)
 
 

@@ -4,6 +4,7 @@ A run is described by a preset or a TOML file, then by `--set section.key=value`
 against the dataclasses below. What results is written to the run directory and into checkpoints.
 """
 
+import functools
 import hashlib
 import json
 import platform
@@ -62,6 +63,10 @@ class RunConfig:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         _check_features(self.network)
+        for size in (self.rules.size, *self.loop.small_sizes):
+            self.self_play.rules(self.rules, size)  # says what is wrong with it
+        if self.rules.move_limit is not None:
+            raise HonteError("leave rules.move_limit out: self_play.move_limit ends training games")
 
 
 def check_seed(seed: int) -> None:
@@ -121,10 +126,16 @@ def provenance(config: object) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def git_commit() -> str | None:
-    """Commit of the source tree, with `+dirty` if tracked files differ; None outside git."""
+    """Commit of the code that runs, with `+dirty` if tracked files differ; None outside git.
+
+    Read once: a checkout may move on under a run. A repository that this file is not part of, as
+    around an installed package, is none of ours.
+    """
     folder = Path(__file__).parent
     try:
+        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
         commit = _git(folder, "rev-parse", "HEAD").strip()
         dirty = _git(folder, "status", "--porcelain", "--untracked-files=no").strip()
     except (OSError, subprocess.SubprocessError):
@@ -152,6 +163,8 @@ def read_values(
         return values
     if not isinstance(base, str):
         raise HonteError(f"{name}: 'extends' must name a preset or a .toml file, not {base!r}")
+    if is_file and base.endswith(".toml"):
+        base = str(Path(preset_or_path).parent / base)  # beside the file that names it
     return merge(read_values(base, family, (*extended_by, preset_or_path)), values)
 
 

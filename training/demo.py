@@ -1,6 +1,5 @@
 """What `make demo` runs: 5x5 from random weights through Ray, then proof of what was learned."""
 
-import os
 from pathlib import Path
 
 from rich.console import Console
@@ -9,6 +8,7 @@ from go_env.coords import action_from_vertex
 from training import ray_runner
 from training.board_view import board_text
 from training.config import load_config
+from training.cores import own_cores
 from training.match import run_match
 from training.match_log import GameRecord
 from training.match_plan import MatchConfig
@@ -43,7 +43,7 @@ def run_demo(run_dir: Path, minutes: float, games: int) -> None:
         openings="0",
         gauntlet=True,
         anchor="random",
-        workers=len(os.sched_getaffinity(0)),
+        workers=own_cores(),
     )
     # A champion of its own has a folder of its own: resuming mixes no two champions.
     standings = run_match(config, run_dir / f"match-model-{number:06d}", console)

@@ -19,10 +19,14 @@ def publish(path: Path, write: Callable[[Path], object]) -> None:
     A reader sees the old file or the whole new one, whenever either process is killed.
     """
     temporary = path.with_name(f".{path.name}{_TEMPORARY_SUFFIX}")
-    write(temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:  # a full disk above all: leave it what there is
+        temporary.unlink(missing_ok=True)
+        raise
     _sync_folder(path.parent)
 
 

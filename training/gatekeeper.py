@@ -30,8 +30,9 @@ class GateConfig:
     accept_score: float = 0.5  # needed where the test is undecided at the end; KataGo: 0.5
 
     def __post_init__(self) -> None:
-        if self.pairs < 1 or self.simulations < 1 or self.opening_moves < 0:
-            raise HonteError("gate pairs and simulations must be at least 1")
+        if min(self.pairs, self.simulations, self.opening_moves) < 1:  # 0 moves: all pairs alike
+            raise HonteError("gate pairs, simulations and opening_moves must be at least 1")
+        SprtBounds(self.elo0, self.elo1)  # says what is wrong with them
         if not 0 <= self.accept_score <= 1:
             raise HonteError("gate.accept_score must lie between 0 and 1")
 

@@ -38,6 +38,7 @@ class LearnerConfig:
     average: float = 0.999  # decay of the averaged weights that play (0: play with the raw ones)
     search_value: float = 0.0  # share of the value's target that is what searches thought
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: int = 1  # on a CPU; they are cores that do not play
     compile: bool = (
         False  # torch.compile: minutes at the start; not faster on a CPU, GPU unmeasured
     )
@@ -46,10 +47,13 @@ class LearnerConfig:
     def __post_init__(self) -> None:
         if self.batch < 1 or self.learning_rate <= 0 or self.clip_norm <= 0:
             raise HonteError("learner batch, learning_rate and clip_norm must be positive")
-        if not (0 <= self.hold <= 1 and 0 <= self.final_rate <= 1 and 0 <= self.average < 1):
-            raise HonteError("learner hold, final_rate and average must lie between 0 and 1")
-        if not 0 <= self.search_value <= 1:
-            raise HonteError("learner.search_value must lie between 0 and 1")
+        if self.threads < 1 or self.warmup_steps < 0 or self.weight_decay < 0:
+            raise HonteError("learner needs threads from 1, warmup_steps and weight_decay from 0")
+        shares = (self.hold, self.final_rate, self.search_value)
+        if not all(0 <= share <= 1 for share in shares):
+            raise HonteError("learner hold, final_rate and search_value must be from 0 to 1")
+        if not (0 <= self.momentum < 1 and 0 <= self.average < 1):
+            raise HonteError("learner momentum and average must be from 0 to below 1")
         if not all(math.isfinite(value) for value in vars(self).values() if type(value) is float):
             raise HonteError("learner numbers must be finite")
 

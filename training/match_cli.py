@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from go_env.errors import HonteError
+from training.cores import own_cores
 
 if TYPE_CHECKING:
     from training.match_plan import MatchConfig
@@ -88,7 +88,7 @@ def match(  # noqa: PLR0913 - every flag of a command is one argument of its fun
     from training.sprt import SprtBounds
 
     if workers is None:
-        workers = 0 if runner == "ray" else _cores()
+        workers = 0 if runner == "ray" else own_cores()
     config = MatchConfig(
         players=tuple(specs),
         games=games,
@@ -157,12 +157,6 @@ def rate(
         typer.echo(json.dumps(standings_json(standings), indent=1))
     else:
         print_standings(standings, Console())
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from ray.exceptions import RayError
 
 from go_env.errors import HonteError
 from training.config import RunConfig
+from training.cores import own_cores
 from training.run_files import open_run
 from training.trainer import SPENT_BEFORE, Trainer
 from training.worker import PlayResult, Worker
@@ -37,7 +39,7 @@ _WORKER_ENVIRONMENT = {
 _LEARN_STEPS = 8  # learner steps between two looks at the workers
 _IDLE_WAIT_S = 0.5
 _OBJECT_STORE_BYTES = 512 * 1024**2
-_MOST_DEATHS = 20  # of workers, without one result between them
+_MOST_DEATHS = 20  # of workers in one kind of job, without one result between them
 
 
 def run(
@@ -49,7 +51,7 @@ def run(
 ) -> None:
     """Train until the budget is spent; the same call goes on where an earlier one stopped."""
     with ray_cluster(address):  # first: it takes seconds that are not the run's
-        workers = config.loop.workers or available_cores()
+        workers = config.loop.workers or max(1, available_cores() + 1 - config.learner.threads)
         with open_run(config, run_dir, hours, name, runner="ray", workers=workers) as trainer:
             if trainer.finished:
                 trainer.finish(SPENT_BEFORE)
@@ -98,7 +100,7 @@ def _connect(address: str | None) -> None:
             )  # fmt: skip
         else:
             ray.init(
-                address="local", num_cpus=len(os.sched_getaffinity(0)),
+                address="local", num_cpus=own_cores(),
                 object_store_memory=_OBJECT_STORE_BYTES, logging_level=logging.ERROR, **quiet,
             )  # fmt: skip
     except (RayError, ConnectionError, ValueError, RuntimeError) as error:
@@ -141,7 +143,7 @@ class _Crew:
     _members: list[_Member] = field(default_factory=list)
     _weights: dict[int, Any] = field(default_factory=dict)  # number -> object reference
     _waiting: list[tuple[str, int]] = field(default_factory=list)  # (gate | rate, model)
-    _deaths: int = 0  # since the last game
+    _deaths: Counter[str] = field(default_factory=Counter)  # of each job, since one was done
     _hired: int = 0
 
     def __post_init__(self) -> None:
@@ -222,9 +224,12 @@ class _Crew:
             try:
                 result = ray.get(call)
             except RayError as error:
+                cause = getattr(error, "cause", None)
+                if isinstance(cause, HonteError):  # the worker lives: what was asked is wrong
+                    raise cause from None
                 self._replace(member, error)
                 continue
-            self._deaths = 0 if member.job == "play" else self._deaths
+            del self._deaths[member.job]
             self._take(member, result)
 
     def _take(self, member: _Member, result: Any) -> None:
@@ -241,8 +246,8 @@ class _Crew:
 
     def _replace(self, member: _Member, error: RayError) -> None:
         """Hire another worker for one that died; give its judgement to the next."""
-        self._deaths += 1
-        if self._deaths >= _MOST_DEATHS:
+        self._deaths[member.job] += 1
+        if self._deaths[member.job] >= _MOST_DEATHS:
             raise HonteError(
                 f"{_MOST_DEATHS} workers died in a row (last: {_short(error)}): see the logs in "
                 "Ray's session folder, or use --runner local to see the error itself"

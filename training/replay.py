@@ -47,7 +47,7 @@ class ReplayConfig:
     symmetries: bool = True  # each row is drawn under one of the board's eight (AlphaGo Zero)
 
     def __post_init__(self) -> None:
-        if min(self.first_rows, self.start_rows) < 1 or self.reuse <= 0:
+        if min(self.first_rows, self.start_rows, self.most_rows) < 1 or self.reuse <= 0:
             raise HonteError("replay rows and reuse must be positive")
         if not 0 < self.exponent <= 1:
             raise HonteError("replay.exponent must be above 0 and at most 1")
@@ -56,7 +56,7 @@ class ReplayConfig:
         """Return the size of the window after `made` rows."""
         s, e = float(self.first_rows), self.exponent
         if made <= s:
-            return self.first_rows
+            return min(self.first_rows, self.most_rows)
         grown = self.growth * (float(made) ** e - s**e) / (e * s ** (e - 1))
         return int(min(s + grown, self.most_rows))
 

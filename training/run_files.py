@@ -42,7 +42,7 @@ def open_run(
 
     `hours` takes the place of the configuration's budget, and `clock` (seconds) counts it.
     """
-    torch.set_num_threads(1)
+    torch.set_num_threads(config.learner.threads)
     if hours is not None:
         config = replace(config, loop=replace(config.loop, hours=hours, games=0))
     store = ModelStore(Path(run_dir))

@@ -42,6 +42,8 @@ class LoopConfig:
             raise HonteError("loop.rate_simulations must be at least 1")
         if not 0 < self.judge_share <= 1:
             raise HonteError("loop.judge_share must be above 0 and at most 1")
+        if not all(0 <= share <= 1 for share in (self.first_small_share, self.last_small_share)):
+            raise HonteError("loop first_small_share and last_small_share must be from 0 to 1")
         if not self.small_sizes and (self.first_small_share or self.last_small_share):
             raise HonteError("loop.first_small_share needs loop.small_sizes")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +17,11 @@ from mcts import kernels
 from mcts.config import SearchConfig
 from mcts.evaluator import Evaluator
 from mcts.search import Search, SearchResult
+from training.cores import own_cores
 from training.forks import ForkBook
 from training.records import LIMIT, PASSES, SETTLED, GameRecord
+
+_FRACTIONS = ("even_komi", "wide_komi", "settled_ending", "decided_control", "fork_fraction")
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,18 @@ class SelfPlayConfig:
             raise HonteError("self_play needs at least 1 game and 2 simulations")
         if not 1 <= self.groups <= self.games or self.threads < 0:
             raise HonteError("self_play needs 1 <= groups <= games, and threads from 0")
-        if not 0 <= self.opening_moves < math.inf:
-            raise HonteError("self_play.opening_moves must be finite and not negative")
         if not 0 <= self.fast_fraction < 1:
             raise HonteError("self_play.fast_fraction must be from 0 to below 1")
-        if self.fast_fraction and self.fast_simulations < 2:
-            raise HonteError("self_play.fast_simulations must be at least 2")
-        if not (0 <= self.decided_control <= 1 and 0 <= self.fork_fraction <= 1):
-            raise HonteError("self_play decided_control and fork_fraction must be from 0 to 1")
+        if min(self.fast_simulations - 1, self.decided_moves) < 1:
+            raise HonteError("self_play needs fast_simulations from 2 and decided_moves from 1")
+        if self.bootstrap_games < 0 or not 0 < self.move_limit < math.inf:
+            raise HonteError("self_play needs bootstrap_games from 0 and a move_limit above 0")
+        for name in _FRACTIONS:
+            if not 0 <= getattr(self, name) <= 1:
+                raise HonteError(f"self_play.{name} must be from 0 to 1")
+        for name in ("opening_moves", "komi_sd", "wide_komi_sd", "decided_value"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise HonteError(f"self_play.{name} must be finite and not negative")
 
     @property
     def largest_batch(self) -> int:
@@ -100,7 +106,7 @@ class SelfPlay:
         self._next_id = first_id
         most = max(config.simulations, config.first_simulations)
         nodes = 2 * most + 2 if search.reuse else most + 2
-        threads = config.threads or len(os.sched_getaffinity(0))
+        threads = config.threads or own_cores()
         self.search = Search(evaluator, search, rules, config.games, nodes, config.groups, threads)
         self.search.forest.roots[:] = layout.new_boards(config.games, rules)
         self._forks = ForkBook(rules)

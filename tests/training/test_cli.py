@@ -1,5 +1,6 @@
 """The command line: quick to answer, and one line for each mistake of the user's."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from training import cli
 from training.cli import main
 
 COMMANDS = ("train", "gtp", "analysis", "match", "rate", "report")
@@ -61,6 +63,18 @@ def test_mistake_is_one_line_and_exit_code_2(
     assert message in err
     assert len(err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/x/state")
+
+    monkeypatch.setattr(cli, "app", full)
+    assert run_main(monkeypatch, "train", "5x5") == 2
+    says = "honte: runs/x/state: No space left on device; the same command goes on afterwards\n"
+    assert capsys.readouterr().err == says
 
 
 def test_unwritable_run_directory_is_one_line(

@@ -1,21 +1,25 @@
 """Runs are described by presets, files and overrides, and the description is kept whole."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from go_env.errors import HonteError
 from go_env.features import FEATURE_SETS, feature_set
+from training import config as config_module
 from training.config import (
     changed_keys,
     config_hash,
     config_toml,
+    git_commit,
     load_config,
     load_earlier,
     preset_names,
     provenance,
 )
+from training.cores import own_cores
 from training.settings import to_mapping
 
 
@@ -70,6 +74,20 @@ def test_planes_follow_from_the_feature_set(name: str) -> None:
         (["loop.rate_simulations=0"], "[loop] loop.rate_simulations must be at least 1"),
         (["seed=-1"], "seed must not be negative (given -1)"),
         (["self_play.opening_moves=-1"], "self_play.opening_moves must be finite and not negative"),
+        (["self_play.fast_simulations=0"], "needs fast_simulations from 2"),
+        (["self_play.decided_moves=0"], "decided_moves from 1"),
+        (["self_play.move_limit=-1"], "a move_limit above 0"),
+        (["self_play.settled_ending=7"], "self_play.settled_ending must be from 0 to 1"),
+        (["self_play.wide_komi_sd=-1"], "self_play.wide_komi_sd must be finite and not negative"),
+        (["loop.small_sizes=30"], "board size 30 is not supported"),
+        (["loop.small_sizes=4", "loop.first_small_share=2"], "must be from 0 to 1"),
+        (["gate.opening_moves=0"], "opening_moves must be at least 1"),
+        (["gate.elo1=0"], "[gate]"),
+        (["learner.momentum=-1"], "learner momentum and average"),
+        (["learner.weight_decay=-1"], "weight_decay from 0"),
+        (["learner.threads=0"], "threads from 1"),
+        (["learner.search_value=2"], "search_value must be from 0 to 1"),
+        (["rules.move_limit=9"], "self_play.move_limit ends training games"),
         (["learner.learning_rate=nan"], "'learner.learning_rate' must be a number, not nan"),
         (["learner.learning_rate=inf"], "[learner] learner numbers must be finite"),
         (["learner.losses.value=inf"], "loss weights must be finite"),
@@ -119,6 +137,43 @@ def test_own_file_may_extend_a_preset(tmp_path: Path) -> None:
     path.write_text('extends = "7x7"\nseed = 3\n')
     config = load_config(str(path))
     assert (config.seed, config.rules.size) == (3, 7)
+
+
+def test_own_file_may_extend_the_file_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text('extends = "7x7"\nseed = 3\n')
+    (tmp_path / "mine.toml").write_text('extends = "base.toml"\n')
+    assert load_config(str(tmp_path / "mine.toml")).seed == 3
+
+
+def test_the_commit_is_that_of_the_code_and_of_no_repository_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
+    copy = tmp_path / "installed" / "config.py"
+    copy.parent.mkdir()
+    copy.write_text("")
+    subprocess.run([*git, "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run([*git, "commit", "-qm", "a", "--allow-empty"], cwd=tmp_path, check=True)
+    monkeypatch.setattr(config_module, "__file__", str(copy))
+    assert git_commit.__wrapped__() is None
+    subprocess.run([*git, "add", "."], cwd=tmp_path, check=True)
+    assert git_commit.__wrapped__() is not None
+
+
+def test_cores_of_a_container(tmp_path: Path) -> None:
+    cores = own_cores(tmp_path)
+    assert cores >= 1
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert own_cores(tmp_path) == cores
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("150000\n")
+    assert own_cores(tmp_path) == 1
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").unlink()
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    assert own_cores(tmp_path) == 1
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert own_cores(tmp_path) == cores
 
 
 def test_hash_changes_with_any_value() -> None:

@@ -9,11 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import ray
+import torch
 
+from go_env.errors import HonteError
 from run_dirs import events, games_of
 from tiny_run import tiny_config
 from training import ray_runner
@@ -88,6 +91,15 @@ def test_a_whole_run_that_loses_a_worker(tmp_path: Path) -> None:
     assert champion is not None
     assert len(events(tmp_path, "gate")) >= 2
     assert events(tmp_path, "gate")[-1]["candidate"] == store.numbers()[-1]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a GPU that is not there")
+def test_what_is_wrong_with_the_task_of_a_worker_ends_the_run(tmp_path: Path) -> None:
+    config = tiny_config(games=20)
+    config = replace(config, inference=replace(config.inference, device="cuda"))
+    with pytest.raises(HonteError, match="cuda"):
+        ray_runner.run(config, tmp_path)
+    assert not events(tmp_path, "alarm")
 
 
 def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_window_formula_by_hand() -> None:
     config = ReplayConfig(first_rows=1000, growth=0.4, exponent=0.5, most_rows=2000)
     assert [config.window_rows(n) for n in (0, 999, 1000, 4000)] == [1000, 1000, 1000, 1800]
     assert config.window_rows(10**9) == 2000
+    assert ReplayConfig(first_rows=1000, most_rows=300).window_rows(10) == 300
     # The window grows by `growth` rows per new row at first.
     steep = ReplayConfig(first_rows=100_000, growth=0.4, exponent=0.65)
     assert steep.window_rows(101_000) - 100_000 == pytest.approx(400, abs=2)
