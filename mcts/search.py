@@ -58,6 +58,10 @@ class Search:
         groups: int = 1,
         threads: int = 1,
     ) -> None:
+        counts = {"games": games, "max_nodes": max_nodes, "groups": groups, "threads": threads}
+        for name, count in counts.items():
+            if count < 1:
+                raise HonteError(f"search {name} is {count}: use at least 1")
         self.config = config
         self.size = rules.size
         self.actions = rules.size * rules.size + 1
@@ -118,6 +122,8 @@ class Search:
         `root.draw_noise`); with neither there is none. What the evaluator raises is passed on, and
         all trees are given up: leaves that still wait would make them wrong.
         """
+        if np.min(simulations) < 0:
+            raise HonteError(f"{np.min(simulations)} simulations: use 0 or more for each game")
         try:
             return self._run(simulations, rng, noise)
         except BaseException:
