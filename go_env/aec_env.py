@@ -5,8 +5,9 @@
 
 * Agents: "black_0" and "white_0"; Black moves first.
 * Observations: {"observation": planes [C, N, N] float32 as that agent sees them, "action_mask":
-  int8 [A], all zero for an agent that is not to move}. Actions as everywhere: row * N + column, row
-  0 at the top; N * N is a pass.
+  int8 [A], all zero for an agent that is not to move; after the end both see a pass alone, which
+  `step` does not take: PettingZoo wants None then}. Actions as everywhere: row * N + column, row 0
+  at the top; N * N is a pass.
 * Rewards: 0 until the end, then +1, 0 or -1.
 * An illegal action loses the game: `infos[agent]["illegal"]` is True. At the end every info also
   holds "winner" (1 Black, 2 White, 0 draw) and "score" (Black minus White minus komi).
@@ -94,14 +95,14 @@ class raw_env(AECEnv):  # type: ignore[misc]
         self._seen = {}
 
     def observe(self, agent: str) -> dict[str, Any]:
-        """Return what an agent sees, whoever is to move."""
+        """Return what an agent sees, whoever is to move; the arrays are the caller's."""
         if agent not in self._seen:
             if agent not in _COLOR_OF:
                 raise HonteError(f"unknown agent {agent!r}: use {' or '.join(AGENTS)}")
             planes, mask = self._arrays()
             self._games.observe_as(0, _COLOR_OF[agent], planes, mask)
             self._seen[agent] = {"observation": planes[0], "action_mask": mask[0]}
-        return self._seen[agent]
+        return {name: array.copy() for name, array in self._seen[agent].items()}
 
     def step(self, action: int | None) -> None:
         """Play for the agent whose turn it is."""

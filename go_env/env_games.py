@@ -26,7 +26,10 @@ class Chooser(Protocol):
     """Whatever answers positions with decisions; every player of `agents` does."""
 
     def choose(self, positions: Sequence[Position]) -> Sequence[Any]:
-        """Return for each position an action, or an object with `action` (and `resign`)."""
+        """Return for each position an action, or an object with `action` (and `resign`).
+
+        At the first move of a game `resign` is not heeded: the action is played.
+        """
         ...
 
 
@@ -94,8 +97,6 @@ class Games:
     def __init__(
         self, count: int, rules: Rules, features: str, opponent: Opponent, color: str
     ) -> None:
-        if color not in COLORS:
-            raise HonteError(f"unknown color {color!r}: use one of {', '.join(COLORS)}")
         if isinstance(opponent, str) and opponent != "random":
             raise HonteError(
                 f"unknown opponent {opponent!r}: use 'random', None (self-play), a function from "
@@ -125,25 +126,21 @@ class Games:
         self._flat_shape = (-1, self.features.num_planes, size * size)  # as kernels write planes
         self._in_kernels = opponent is None or opponent == "random"
         self._positions: list[Position] = [Position.initial(rules)] * count
-        self.set_color(color)
+        self.games["wanted_color"] = self._wanted = self._wanted_color(color)
 
     def __len__(self) -> int:
         return len(self.games)
 
-    def set_color(self, color: str) -> None:
-        """Choose the agent's color from the next restart on."""
-        if color not in COLORS:
-            raise HonteError(f"unknown color {color!r}: use one of {', '.join(COLORS)}")
-        both = self.opponent is None
-        self.games["wanted_color"] = env_kernels.BOTH if both else COLORS[color]
+    def seed(self, rng: np.random.Generator, which: NDArray[np.bool_]) -> None:
+        """Seed the random opponents and the draws of colors of the marked games."""
+        self.states[which] = random_states(rng, len(self))[which]
 
-    def seed(self, rng: np.random.Generator) -> None:
-        """Seed the random opponents and the draws of colors."""
-        self.states[:] = random_states(rng, len(self))
-
-    def restart(self, which: NDArray[np.bool_]) -> None:
-        """Begin the marked games anew."""
+    def restart(self, which: NDArray[np.bool_], color: str | None = None) -> None:
+        """Begin the marked games anew, if a color is given with the agent as that one this time."""
+        if color is not None:
+            self.games["wanted_color"] = self._wanted_color(color)
         env_kernels.restart_all(self.core, which, self._in_kernels)
+        self.games["wanted_color"] = self._wanted
         self._reply()
 
     def step(
@@ -158,6 +155,8 @@ class Games:
             planes = out.reshape(self._flat_shape)
             env_kernels.step_all(self.core, actions, restart_over, self.table, planes, mask)
             return
+        if len(self._due()):
+            raise HonteError("an opponent has failed to answer: call reset() before step()")
         env_kernels.advance_all(self.core, actions, restart_over, False)
         self._reply()
         self.observe(out, mask)
@@ -203,14 +202,13 @@ class Games:
         """Let opponents outside of the kernels answer wherever it is their turn."""
         if self._in_kernels:
             return
-        color, over = self.games["color"], self.games["over"]
-        due = np.flatnonzero((over == 0) & (color != self.boards["to_play"]))
+        due = self._due()
         if len(due) == 0:
             return
         positions = [self.position(int(index)) for index in due]
         replies = np.full(len(self), NO_ACTION, np.int64)
         for index, position, decision in zip(due, positions, self._ask(positions), strict=True):
-            if getattr(decision, "resign", False):
+            if getattr(decision, "resign", False) and position.ply > 0:
                 self._resign(int(index))
                 continue
             action = int(getattr(decision, "action", decision))
@@ -218,6 +216,17 @@ class Games:
                 raise IllegalMove(f"the opponent's move is illegal: {reason}")
             replies[index] = action
         env_kernels.reply_all(self.core, replies)
+
+    def _due(self) -> NDArray[np.int64]:
+        """Return the games where it is the turn of an opponent outside of the kernels."""
+        color, over = self.games["color"], self.games["over"]
+        return np.flatnonzero((over == 0) & (color != self.boards["to_play"]))
+
+    def _wanted_color(self, color: str) -> int:
+        """Return what `color` becomes in GAME, or refuse it."""
+        if color not in COLORS:
+            raise HonteError(f"unknown color {color!r}: use one of {', '.join(COLORS)}")
+        return env_kernels.BOTH if self.opponent is None else COLORS[color]
 
     def _ask(self, positions: list[Position]) -> Sequence[Any]:
         opponent = self.opponent

@@ -43,6 +43,7 @@ from go_env.rules import Rules
 
 Planes = NDArray[np.float32]
 _FLOAT, _INT = np.dtype(np.float32), np.dtype(np.int8)
+_THE_GAME = np.ones(1, np.bool_)
 
 
 def observation_space(games: Games) -> spaces.Space[Any]:
@@ -70,7 +71,6 @@ class GoEnv(gymnasium.Env[Planes, np.int64]):
         self.render_mode = check_render_mode(render_mode)
         game = game_rules(size, komi, rules, move_limit)
         self._games = Games(1, game, features, opponent, color)
-        self._color = color
         self.observation_space = observation_space(self._games)
         self.action_space = spaces.Discrete(self._games.num_actions)
         self._shape = (1, *self._games.plane_shape)
@@ -94,10 +94,9 @@ class GoEnv(gymnasium.Env[Planes, np.int64]):
         """Begin a new game; options {"color": "white"} chooses the agent's color for this game."""
         super().reset(seed=seed)
         if seed is not None or not self._seeded:
-            self._games.seed(self.np_random)
+            self._games.seed(self.np_random, _THE_GAME)
             self._seeded = True
-        self._games.set_color((options or {}).get("color", self._color))
-        self._games.restart(np.ones(1, np.bool_))
+        self._games.restart(_THE_GAME, (options or {}).get("color"))
         out = np.empty(self._shape, _FLOAT)
         self._mask = np.empty(self._mask_shape, _INT)
         self._games.observe(out, self._mask)

@@ -17,9 +17,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,8 +31,11 @@ import numpy as np
 from numba.core import config as numba_config
 from numba.core.caching import FunctionCache
 
+from go_env.errors import HonteError
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_KEPT_UNUSED_S = 30 * 24 * 3600.0  # folders of other sources or versions
 _ROOT = Path(__file__).resolve().parent.parent
 _FLOORS = ("go_env", "mcts", "agents", "training")
 #: Files without kernels whose values are frozen into kernels, and this one.
@@ -58,19 +64,45 @@ def _base_folder() -> Path:
     """Return the first writable place for compiled kernels."""
     wanted = os.environ.get("HONTE_CACHE_DIR") or os.environ.get("NUMBA_CACHE_DIR")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    fallback = Path(tempfile.gettempdir()) / f"honte-{os.getuid()}"
-    for folder in (Path(wanted) if wanted else Path(home) / "honte", fallback):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
+    folder = Path(wanted) if wanted else Path(home) / "honte"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             return folder
-    return fallback
+    return private_folder(Path(tempfile.gettempdir()) / f"honte-{os.getuid()}")
+
+
+def private_folder(folder: Path) -> Path:
+    """Return this folder, made if need be; refuse one that somebody else may write to.
+
+    Cached kernels are pickles: whoever writes them runs code in our name.
+    """
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        others_write = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not others_write:
+            return folder
+    raise HonteError(f"{folder} must be yours alone: remove it, or set HONTE_CACHE_DIR")
+
+
+def use_folder(folder: Path) -> None:
+    """Make a folder of kernels or mark it as used; a new one lets those go that nobody uses."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        os.utime(folder)
+        return
+    for other in folder.parent.glob(f"kernels-{'[0-9a-f]' * 16}"):
+        with suppress(FileNotFoundError):  # another process may be faster
+            if time.time() - other.stat().st_mtime > _KEPT_UNUSED_S:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 _OPTIONS = f"{numba.__version__} {np.__version__} boundscheck={numba_config.BOUNDSCHECK}"
 CACHE_FOLDER = _base_folder() / f"kernels-{cache_name(kernel_sources(), _OPTIONS)}"
+with suppress(OSError):  # the folder may be somebody else's
+    use_folder(CACHE_FOLDER)
 
 
 def _mangling_of_record(record: Any) -> tuple[str, tuple[int]]:
@@ -92,10 +124,10 @@ def cache_lock() -> Iterator[None]:
 
 
 class LockedCache(FunctionCache):  # type: ignore[misc]
-    """numba's on-disk cache with the read-modify-write of its index made exclusive."""
+    """numba's on-disk cache: one process at a time changes its index, and none fails by it."""
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        with cache_lock():
+        with suppress(OSError), cache_lock():  # a full disk, say: the kernel is there all the same
             super().save_overload(sig, data)
 
 

@@ -55,6 +55,7 @@ class Position:
         to_play: int = BLACK,
     ) -> Position:
         """Return a position with stones placed on the given points; its history starts here."""
+        _check_color(to_play)
         record = layout.new_boards(1, rules)
         side = rules.size
         for color, actions in ((BLACK, black), (WHITE, white)):
@@ -141,11 +142,12 @@ class Position:
 
     def why_illegal(self, action: int, color: int | None = None) -> str | None:
         """Return the reason why a move is not legal, or None if it is."""
+        color = self.to_play if color is None else color
+        _check_color(color)
         if not 0 <= action <= pass_action(self.size):
             return f"action {action} does not exist on a {self.size}x{self.size} board"
         if action == pass_action(self.size):
             return None
-        color = color or self.to_play
         code = board.classify_action(self.record, 0, self.history, 0, action, color)
         if code == layout.LEGAL:
             return None
@@ -164,18 +166,17 @@ class Position:
 
         Playing on after the end is allowed (clients of GTP do it); environments refuse it.
         """
+        color = self.to_play if color is None else color
         reason = self.why_illegal(action, color)
         if reason is not None:
             raise IllegalMove(f"illegal move: {reason}")
         record = self.record.copy()
-        if color is not None:
-            record["to_play"] = color
+        record["to_play"] = color
         length = self.history.shape[1]
         history = np.empty((1, length + 1), np.uint64)
         history[0, :length] = self.history[0]
         board.play_all(record, history, _NO_SNAPSHOTS, np.array([action]))
-        move = (color or self.to_play, int(action))
-        return Position(self.rules, record, history, (*self.moves, move), self)
+        return Position(self.rules, record, history, (*self.moves, (color, int(action))), self)
 
     def undo(self) -> Position:
         """Return the position before the last move."""
@@ -243,6 +244,11 @@ class Position:
         score = np.zeros(1, np.float32)
         board.fill_area_all(self.record, owner, score)
         return owner[0], float(score[0])
+
+
+def _check_color(color: int) -> None:
+    if color not in (BLACK, WHITE):
+        raise HonteError(f"color {color} is no player's: use {BLACK} (Black) or {WHITE} (White)")
 
 
 def _replayed(

@@ -19,6 +19,7 @@ from sgfmill import sgf as sgfmill_sgf
 
 from go_env.coords import (
     BLACK,
+    EMPTY,
     WHITE,
     action_from_sgf,
     color_from_letter,
@@ -29,7 +30,7 @@ from go_env.coords import (
 )
 from go_env.errors import HonteError, IllegalMove
 from go_env.position import Position
-from go_env.rules import Ko, Rules
+from go_env.rules import PRESETS, Ko, Rules
 
 #: (ko rule, suicide) by the words that programs write into RU. Scoring is by area whatever RU says.
 _RULES: dict[str, tuple[Ko, bool]] = {
@@ -49,6 +50,14 @@ _RULES: dict[str, tuple[Ko, bool]] = {
     "goe": ("positional", True),
     "ing": ("positional", True),
 }
+#: What we write into RU, by (ko, suicide).
+_NAMES: dict[tuple[Ko, bool], str] = {
+    **{pair: name for name, pair in PRESETS.items()},
+    ("situational", False): "AGA",
+    ("situational", True): "NZ",
+}
+#: How some programs write PL.
+_COLORS = {"1": "b", "2": "w"}
 #: For files that do not say: whatever was played is accepted.
 _PERMISSIVE: tuple[Ko, bool] = ("simple", True)
 
@@ -110,14 +119,16 @@ class SgfGame:
         black: str = "",
         white: str = "",
         result: str | None = None,
-        rules: str = "",
+        rules: str | None = None,
         comments: Mapping[int, str] | None = None,
     ) -> SgfGame:
-        """Collect a game; the result of an ended position is filled in."""
+        """Collect a game; the rules' name and the result of an ended position are filled in."""
         root = position.root()
         stones = root.board.ravel()
         if result is None:
             result = result_text(position.score()) if position.ended else ""
+        if rules is None:
+            rules = _NAMES.get((position.rules.ko, position.rules.suicide), "")
         return SgfGame(
             size=position.size,
             komi=position.komi,
@@ -247,19 +258,20 @@ def _load(raw: bytes, *, text_is_utf8: bool) -> sgfmill_sgf.Sgf_game:
 def _from_sgfmill(sgf: sgfmill_sgf.Sgf_game) -> SgfGame:
     """Walk down the main line; raises ValueError or HonteError on what is not a game."""
     root, size = sgf.get_root(), sgf.get_size()
+    if _raw(root, "GM") not in ("", "1"):
+        raise HonteError(f"GM[{_raw(root, 'GM')[:20]}] is not a game of Go, which is GM[1]")
     setup: dict[int, int] = {}
     moves: list[tuple[int, int]] = []
     comments: dict[int, str] = {}
-    to_play = 0
-    for node in sgf.main_sequence_iter():
+    player = ""
+    for number, node in enumerate(sgf.main_sequence_iter(), 1):
         if node.has_setup_stones():
             if moves:
                 raise HonteError(
                     f"stones are edited after move {len(moves)}: this is not the record of a game"
                 )
-            _apply_setup(setup, node, size)
-        if node.has_property("PL"):
-            to_play = color_from_letter(node.get("PL"))
+            _apply_setup(setup, node, number, size)
+        player = _raw(node, "PL") or player
         if node.has_property("B") and node.has_property("W"):
             raise HonteError(f"one node holds two moves (after move {len(moves)})")
         letter, raw_point = node.get_raw_move()
@@ -275,6 +287,10 @@ def _from_sgfmill(sgf: sgfmill_sgf.Sgf_game) -> SgfGame:
     )
     if moves:
         to_play = moves[0][0]
+    elif player:
+        to_play = color_from_letter(_COLORS.get(player, player))
+    else:
+        to_play = WHITE if black and not white else BLACK
     texts = {name: _text(root, name) for name in ("RU", "RE", "PB", "PW", "DT", "EV")}
     return SgfGame(
         size=size,
@@ -282,7 +298,7 @@ def _from_sgfmill(sgf: sgfmill_sgf.Sgf_game) -> SgfGame:
         moves=tuple(moves),
         black_stones=black,
         white_stones=white,
-        to_play=to_play or (WHITE if black and not white else BLACK),
+        to_play=to_play,
         handicap=int(_number(root, "HA")),
         rules=texts["RU"],
         result=texts["RE"],
@@ -294,12 +310,26 @@ def _from_sgfmill(sgf: sgfmill_sgf.Sgf_game) -> SgfGame:
     )
 
 
-def _apply_setup(setup: dict[int, int], node: sgfmill_sgf.Node, size: int) -> None:
-    """Add, overwrite and erase stones as AB, AW and AE say."""
-    black, white, empty = node.get_setup_stones()
-    for color, points in ((BLACK, black), (WHITE, white), (0, empty)):
+def _apply_setup(setup: dict[int, int], node: sgfmill_sgf.Node, number: int, size: int) -> None:
+    """Add, overwrite and erase stones as AB, AW and AE of this node say."""
+    for name, color in (("AB", BLACK), ("AW", WHITE), ("AE", EMPTY)):
+        if not node.has_property(name):
+            continue
+        try:
+            points = node.get(name)
+        except ValueError:
+            text = b"][".join(node.get_raw_list(name)).decode("ascii", "replace")[:40]
+            raise HonteError(
+                f"node {number}: {name}[{text}] names no points of a {size}x{size} board"
+            ) from None
         for row_from_bottom, column in points:
             setup[(size - 1 - row_from_bottom) * size + column] = color
+
+
+def _raw(node: sgfmill_sgf.Node, name: str) -> str:
+    """Return a property as it is written; "" where it is absent."""
+    raw = node.get_raw(name) if node.has_property(name) else b""
+    return str(raw.decode("ascii", "replace")).strip()
 
 
 def _text(node: sgfmill_sgf.Node, name: str) -> str:
@@ -308,9 +338,7 @@ def _text(node: sgfmill_sgf.Node, name: str) -> str:
 
 def _number(root: sgfmill_sgf.Node, name: str) -> float:
     """Return KM or HA; absent or empty is 0, and a decimal comma is understood."""
-    if not root.has_property(name):
-        return 0.0
-    text = root.get_raw(name).decode("ascii", "replace").strip().replace(",", ".")
+    text = _raw(root, name).replace(",", ".")
     try:
         value = float(text or 0)
     except ValueError:

@@ -67,7 +67,6 @@ class GoVectorEnv(VectorEnv[Planes, Actions, NDArray[Any]]):
         }  # fmt: skip
         game = game_rules(size, komi, rules, move_limit)
         self._games = Games(num_envs, game, features, opponent, color)
-        self._color = color
         self.single_observation_space = observation_space(self._games)
         self.single_action_space = spaces.Discrete(self._games.num_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -83,7 +82,10 @@ class GoVectorEnv(VectorEnv[Planes, Actions, NDArray[Any]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Planes, dict[str, Any]]:
-        """Begin all games anew, or those of options["reset_mask"]; options["color"] as in GoEnv."""
+        """Begin all games anew, or those of options["reset_mask"]; only these heed a seed.
+
+        options["color"] as in GoEnv: the agent's in the games that begin now.
+        """
         options = options or {}
         which = np.ones(self.num_envs, np.bool_)
         if "reset_mask" in options:
@@ -93,10 +95,9 @@ class GoVectorEnv(VectorEnv[Planes, Actions, NDArray[Any]]):
             which = mask if self._started else which
         super().reset(seed=seed)
         if seed is not None or not self._started:
-            self._games.seed(self.np_random)
+            self._games.seed(self.np_random, which)
         self._started = True
-        self._games.set_color(options.get("color", self._color))
-        self._games.restart(which)
+        self._games.restart(which, options.get("color"))
         out, mask = self._arrays()
         self._games.observe(out, mask)
         return out, self._infos(mask)

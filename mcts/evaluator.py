@@ -18,8 +18,8 @@ class Evaluation:
     """What an evaluator thinks of B positions, each for its player to move.
 
     policy: float32 [B, A], not negative; the search masks illegal actions and renormalizes.
-    value: float32 [B] in [-1, 1]. score: float32 [B], expected final lead in points (mover minus
-    the other, komi included). ownership: float32 [B, N*N] in [-1, 1], +1 the mover's.
+    value: float32 [B] in [-1, 1], never NaN. score: float32 [B], expected final lead in points
+    (mover minus the other, komi included). ownership: float32 [B, N*N] in [-1, 1], +1 the mover's.
     The arrays belong to the caller: a later call leaves them alone.
     """
 
@@ -30,7 +30,11 @@ class Evaluation:
 
 
 class Evaluator(Protocol):
-    """Anything that judges positions. Row i of the answer depends on position i only."""
+    """Anything that judges positions.
+
+    Row i of the answer depends on position i only. `RolloutEvaluator` keeps this on average: its
+    playouts are drawn from one generator for the batch, so that each answer varies with the rest.
+    """
 
     @property
     def history(self) -> int:
@@ -65,8 +69,8 @@ class ScoredEvaluator:
 
     def evaluate(self, batch: PositionBatch) -> Evaluation:
         answer = self._evaluator.evaluate(batch)
-        if answer.score is None:
-            raise HonteError("search.score_weight needs an evaluator that tells scores")
+        if answer.score is None or answer.score.shape != answer.value.shape:
+            raise HonteError("search.score_weight needs an evaluator that tells scores, [B]")
         mixed = np.empty_like(answer.value)
         mix_scores(answer.value, answer.score, float(batch.size), self._weight, mixed)
         return replace(answer, value=mixed)

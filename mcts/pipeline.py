@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from go_env.batch import PositionBatch
+from go_env.errors import HonteError
 from mcts import kernels
 from mcts.evaluator import Evaluation, Evaluator
 from mcts.tree import Forest
@@ -105,8 +106,21 @@ class Pipeline:
         if not pending:
             return
         self.evaluations += pending
-        evaluate = partial(self._evaluator.evaluate, _batch(forest, parts))
+        evaluate = partial(self._evaluate, _batch(forest, parts))
         waiting.append((parts, self._judge.submit(evaluate).result if self._judge else evaluate))
+
+    def _evaluate(self, batch: PositionBatch) -> Evaluation:
+        """Ask the evaluator; kernels read the answer without a look at its shape or for NaN."""
+        answer = self._evaluator.evaluate(batch)
+        policy, value = answer.policy, answer.value
+        if policy.shape != batch.legal.shape or value.shape != batch.legal.shape[:1]:
+            raise HonteError(
+                f"the evaluator's policy {policy.shape} and value {value.shape} must have shapes "
+                f"{batch.legal.shape} and {batch.legal.shape[:1]}"
+            )
+        if not np.isfinite(value).all():
+            raise HonteError("the evaluator's values must be finite numbers: look for NaN in it")
+        return answer
 
     def _each(self, parts: list[Part], work: Callable[[Part], None]) -> None:
         if self._searchers is None:

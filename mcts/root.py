@@ -68,11 +68,13 @@ def ban_settled(roots, banned, alive):
     """Ban root moves inside unconditional territory; alive: int8 [1, N*N] scratch.
 
     Such a move gains nothing under area scoring, except to capture dead stones in the own
-    territory: while there are any, the own territory is left open.
+    territory: while there are any, the own territory is left open. Near a move limit, where the
+    game may end before such stones are taken off, nothing is banned.
     """
     for g in range(len(roots)):
         b = roots[g]
         side, own = np.int64(b.side), b.to_play
+        near_limit = np.int64(b.move_limit) - b.ply <= side * side
         fill_pass_alive(b, alive, 0)
         open_own = False
         for point in range(side * side):
@@ -80,7 +82,7 @@ def ban_settled(roots, banned, alive):
                 open_own = True
         for point in range(side * side):
             settled = alive[0, point] == 3 - own or (alive[0, point] == own and not open_own)
-            banned[g, point] = 1 if settled else 0
+            banned[g, point] = 1 if settled and not near_limit else 0
 
 
 @kernel
@@ -108,14 +110,18 @@ def prepare_roots(
 
 
 @kernel
-def mix_dirichlet(nodes, edges, priors, actions, states, banned, noise, fraction):
-    """Mix Dirichlet noise into the priors of all roots (Silver et al. 2017)."""
+def mix_dirichlet(nodes, priors, actions, states, banned, noise, fraction, clean):
+    """Mix Dirichlet noise into the priors of all roots (Silver et al. 2017).
+
+    What the priors were goes to clean [G, A], in the order of the edges.
+    """
     for g in range(len(states)):
         if states[g].target == 0:
             continue
         first, count = nodes[g, 0].first, nodes[g, 0].num_edges
         total = 0.0
         for e in range(first, first + count):
+            clean[g, e - first] = priors[g, e]
             if not banned[g, actions[g, e]]:
                 total += noise[g, actions[g, e]]
         if not total > 0.0:
@@ -124,6 +130,17 @@ def mix_dirichlet(nodes, edges, priors, actions, states, banned, noise, fraction
             action = actions[g, e]
             share = 0.0 if banned[g, action] else noise[g, action] / total
             priors[g, e] = (1.0 - fraction) * priors[g, e] + fraction * share
+
+
+@kernel
+def take_noise_off(nodes, priors, states, clean):
+    """Give all roots the priors back that they had before `mix_dirichlet`."""
+    for g in range(len(states)):
+        if states[g].target == 0:
+            continue
+        first = nodes[g, 0].first
+        for i in range(nodes[g, 0].num_edges):
+            priors[g, first + i] = clean[g, i]
 
 
 @kernel

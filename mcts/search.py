@@ -58,6 +58,10 @@ class Search:
         groups: int = 1,
         threads: int = 1,
     ) -> None:
+        counts = {"games": games, "max_nodes": max_nodes, "groups": groups, "threads": threads}
+        for name, count in counts.items():
+            if count < 1:
+                raise HonteError(f"search {name} is {count}: use at least 1")
         self.config = config
         self.size = rules.size
         self.actions = rules.size * rules.size + 1
@@ -118,6 +122,8 @@ class Search:
         `root.draw_noise`); with neither there is none. What the evaluator raises is passed on, and
         all trees are given up: leaves that still wait would make them wrong.
         """
+        if np.min(simulations) < 0:
+            raise HonteError(f"{np.min(simulations)} simulations: use 0 or more for each game")
         try:
             return self._run(simulations, rng, noise)
         except BaseException:
@@ -142,28 +148,27 @@ class Search:
         if noise is None and rng is not None:
             counts = f.nodes["num_edges"][:, 0].astype(np.int64)
             noise = root.draw_noise(self.config, rng, counts, self.actions)
+        clean = None
+        if self.config.root == "puct" and noise is not None:
+            clean = np.empty((self.games, self.actions), np.float32)
+            root.mix_dirichlet(
+                f.nodes, f.priors, f.actions, f.states, f.banned, noise,
+                self.config.dirichlet_fraction, clean,
+            )  # fmt: skip
         schedule = self._prepare(targets, noise)
         self._pipeline.run(f, groups, lambda part: part.collect(schedule, self._params))
-        return self._conclude()
+        result = self._conclude()
+        if clean is not None:
+            root.take_noise_off(f.nodes, f.priors, f.states, clean)
+        return result
 
     def _prepare(
         self, targets: NDArray[np.int32], noise: NDArray[np.float32] | None
     ) -> NDArray[np.int32]:
         """Set up the rule of the roots; return the sequential-halving table."""
-        f, considered = self.forest, self.config.considered
+        f, considered = self.forest, min(self.config.considered, self.actions)
         gumbel = self.config.root == "gumbel"
         silent = np.zeros((1, 1), np.float32)
-        if not gumbel and noise is not None:
-            root.mix_dirichlet(
-                f.nodes,
-                f.edges,
-                f.priors,
-                f.actions,
-                f.states,
-                f.banned,
-                noise,
-                self.config.dirichlet_fraction,
-            )
         root.prepare_roots(
             *f.trees, f.banned, silent if noise is None else noise,
             gumbel and noise is not None, f.bias, f.counts, considered,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from go_env.errors import HonteError
-from go_env.rules import PRESETS, Ko, Rules
+from go_env.rules import Ko, Rules
 
 #: (ko, suicide) of the shorthand names that score by area.
 _AREA_RULES: dict[str, tuple[Ko, bool]] = {
@@ -51,17 +51,6 @@ _BONUS = {
     "aga": "N-1",
     "bga": "N-1",
 }
-#: Names for SGF, by (ko, suicide).
-_SGF_NAMES: dict[tuple[Ko, bool], str] = {
-    **{pair: name for name, pair in PRESETS.items()},
-    ("situational", False): "AGA",
-    ("situational", True): "NZ",
-}
-
-
-def sgf_name(rules: Rules) -> str:
-    """Return what SGF calls these rules, or nothing if it has no name for them."""
-    return _SGF_NAMES.get((rules.ko, rules.suicide), "")
 
 
 def bonus_of(value: Any) -> str:

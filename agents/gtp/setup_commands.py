@@ -9,7 +9,7 @@ from pathlib import Path
 from agents.gtp.arguments import integer_argument, number_argument, parse_vertex, text_argument
 from agents.gtp.game import Game, fixed_handicap_points, format_points, free_handicap_points
 from agents.gtp.protocol import SYNTAX_ERROR, Call, GtpError, Handler
-from agents.gtp.rules_text import parse_rules, rules_to_json, sgf_name
+from agents.gtp.rules_text import parse_rules, rules_to_json
 from agents.gtp.state import State
 from go_env.coords import pass_action, vertex_from_action
 from go_env.errors import HonteError, IllegalMove
@@ -145,7 +145,7 @@ class SetupCommands:
     def _printsgf(self, call: Call) -> str:
         game = self._state.game
         result = self._state.final_score() if game.position.ended else ""
-        sgf = SgfGame.from_position(game.position, result=result, rules=sgf_name(game.rules))
+        sgf = SgfGame.from_position(game.position, result=result)
         sgf = replace(sgf, komi=game.komi, handicap=game.handicap)
         if not call.arguments:
             return "\n" + format_sgf(sgf)

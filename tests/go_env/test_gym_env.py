@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
@@ -26,13 +27,14 @@ def first_legal(position: Position) -> int:
 class Resigner:
     """A player like those of `agents`: an object with decisions; gives up at its third move."""
 
-    def choose(self, positions: list[Position]) -> list[Any]:
-        class Decision:
-            def __init__(self, position: Position) -> None:
-                self.action = first_legal(position)
-                self.resign = position.ply >= 5
+    def __init__(self, from_ply: int = 5) -> None:
+        self.from_ply = from_ply
 
-        return [Decision(position) for position in positions]
+    def choose(self, positions: list[Position]) -> list[Any]:
+        return [
+            SimpleNamespace(action=first_legal(position), resign=position.ply >= self.from_ply)
+            for position in positions
+        ]
 
 
 def play_randomly(env: GoEnv, seed: int) -> list[tuple[Any, ...]]:
@@ -174,6 +176,33 @@ def test_opponents_outside_of_the_kernels() -> None:
     cheat.reset(seed=0)
     with pytest.raises(IllegalMove, match="opponent's move is illegal: E1 is occupied"):
         cheat.step(24)
+
+
+def test_a_game_is_not_given_up_before_its_first_move() -> None:
+    env = GoEnv(size=5, opponent=Resigner(from_ply=0), color="white")
+    _, info = env.reset(seed=0)
+    assert info["ply"] == 1 and "winner" not in info and info["action_mask"].sum() > 1
+    _, reward, over, _, info = env.step(12)
+    assert (reward, over, info["winner"]) == (1.0, True, WHITE)
+
+
+def test_nobody_plays_for_an_opponent_that_has_failed() -> None:
+    failures = iter([True, False])
+
+    def failing(position: Position) -> int:
+        if next(failures, False):
+            raise RuntimeError("out of order")
+        return first_legal(position)
+
+    env = GoEnv(size=5, opponent=failing, color="black")
+    env.reset(seed=0)
+    with pytest.raises(RuntimeError, match="out of order"):
+        env.step(12)
+    with pytest.raises(HonteError, match=r"failed to answer: call reset"):
+        env.step(13)
+    env.reset()
+    env.step(12)
+    assert env.position.moves == ((BLACK, 12), (WHITE, 0))
 
 
 def test_position_follows_the_game() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from go_env import jit
+from go_env.errors import HonteError
 
 ROOT = Path(__file__).parents[2]
 PLAIN = "import numba\nkernel = numba.njit(cache=True)\n"
@@ -180,6 +181,55 @@ def test_an_unwritable_cache_is_no_obstacle(tmp_path: Path) -> None:
     script = write(tmp_path / "check.py", CHECK)
     blocked = write(tmp_path / "blocked", "a file, not a folder")
     assert answer(launch(script, blocked, TMPDIR=str(tmp_path))) == "0"
+
+
+FULL_DISK = """
+import resource
+import numpy as np
+from kernels import double
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+print(double(np.ones(3)))
+"""
+
+
+def test_a_full_disk_is_no_obstacle(tmp_path: Path) -> None:
+    write(tmp_path / "kernels.py", OURS + "\n@kernel\ndef double(x):\n    return 2 * x.sum()\n")
+    script = write(tmp_path / "main.py", FULL_DISK)
+    assert answer(launch(script, tmp_path / "cache")) == "6.0"
+
+
+def test_a_folder_that_others_may_write_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "honte"
+    assert jit.private_folder(folder).stat().st_mode & 0o777 == 0o700
+    (tmp_path / "link").symlink_to(folder)
+    write(tmp_path / "file", "")
+    for name in ("link", "file"):
+        with pytest.raises(HonteError, match="must be yours alone"):
+            jit.private_folder(tmp_path / name)
+    folder.chmod(0o770)
+    with pytest.raises(HonteError, match="must be yours alone"):
+        jit.private_folder(folder)
+    folder.chmod(0o700)
+    monkeypatch.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)
+    with pytest.raises(HonteError, match="must be yours alone"):
+        jit.private_folder(folder)
+
+
+def test_folders_that_nobody_uses_are_removed(tmp_path: Path) -> None:
+    old, used, new, other = (
+        tmp_path / name for name in (*(f"kernels-{c * 16}" for c in "abc"), "kernels-of-mine")
+    )
+    for folder in (old, used, other):
+        folder.mkdir()
+        os.utime(folder, (0, 0))
+    jit.use_folder(used)  # not new: nothing is looked for, but it counts as used
+    assert old.is_dir()
+    jit.use_folder(new)
+    assert not old.exists()
+    assert used.is_dir() and new.is_dir() and other.is_dir()
 
 
 def imported_modules(path: Path) -> set[str]:

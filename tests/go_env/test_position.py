@@ -56,6 +56,17 @@ def test_what_are_no_rules_is_refused(values: dict[str, Any]) -> None:
         Rules(**values)
 
 
+@pytest.mark.parametrize("color", [0, 3, -1])
+def test_a_color_that_is_no_players_is_refused(color: int) -> None:
+    position = Position.initial(Rules(5))
+    for action in (12, 25):
+        for ask in (position.play, position.why_illegal, position.is_legal):
+            with pytest.raises(HonteError, match=f"color {color} is no player's"):
+                ask(action, color)
+    with pytest.raises(HonteError, match=f"color {color} is no player's"):
+        Position.setup(Rules(5), to_play=color)
+
+
 def test_a_move_limit_beside_rules_counts() -> None:
     assert game_rules(9, None, Rules(5), move_limit=10).move_limit == 10
     assert game_rules(9, None, Rules(5, move_limit=12)).move_limit == 12

@@ -13,7 +13,7 @@ from sgfmill import sgf_moves
 from go_env.coords import BLACK, WHITE, action_from_vertex
 from go_env.errors import HonteError, IllegalMove
 from go_env.position import Position
-from go_env.rules import Rules
+from go_env.rules import Ko, Rules
 from go_env.sgf import SgfGame, format_sgf, parse_sgf, read_sgf, result_text, write_sgf
 
 GAMES = sorted((Path(__file__).parent.parent / "data" / "games").glob("*.sgf"))
@@ -98,6 +98,14 @@ def test_a_set_up_position_survives_a_round_trip() -> None:
     assert SgfGame.from_position(start).to_position().to_play == WHITE
 
 
+@pytest.mark.parametrize("ko", ["positional", "situational", "simple"])
+@pytest.mark.parametrize("suicide", [True, False])
+def test_rules_survive_a_round_trip(ko: Ko, suicide: bool) -> None:
+    rules = Rules(5, 0.5, ko, suicide)
+    game = SgfGame.from_position(Position.initial(rules))
+    assert parse_sgf(format_sgf(game)).to_rules() == rules
+
+
 def test_the_result_of_an_ended_game_is_filled_in() -> None:
     start = Position.initial(Rules(size=5, komi=0.0)).play(12)
     assert SgfGame.from_position(start).result == ""
@@ -128,6 +136,9 @@ def test_both_spellings_of_a_pass() -> None:
         ("(;SZ[9]HA[2]AB[cc][gg])", WHITE),
         ("(;SZ[9]AB[cc]AW[gg])", BLACK),
         ("(;SZ[9]AB[cc]PL[B])", BLACK),
+        ("(;SZ[9]AB[cc]PL[White])", WHITE),
+        ("(;SZ[9]AB[cc]PL[1])", BLACK),
+        ("(;SZ[9]AB[cc]PL[nobody];W[ee])", WHITE),
         ("(;SZ[9];AB[cc][gg];W[ee])", WHITE),  # stones in a node of their own, as some write them
         ("(;SZ[9]AB[cc:cd];AE[cd];W[ee])", WHITE),
     ],
@@ -174,6 +185,10 @@ def test_only_the_main_line_is_read() -> None:
         ("(;SZ[9:13])", "not a readable SGF file"),
         ("(;SZ[99])", "not a readable SGF file"),
         ("(;SZ[9];B[zz])", "'zz' is not an SGF point"),
+        ("(;SZ[9];AB[aa][zz])", r"node 2: AB\[aa\]\[zz\] names no points of a 9x9 board"),
+        ("(;SZ[9]AW[tt])", r"node 1: AW\[tt\] names no points"),
+        ("(;SZ[9]AB[cc]PL[nobody])", "'nobody' is not a color"),
+        ("(;GM[2]SZ[8])", r"GM\[2\] is not a game of Go"),
         ("(;SZ[9]KM[lots])", r"KM\[lots\] is not a number"),
         ("(;SZ[9];B[aa];AB[bb];W[cc])", "edited after move 1"),
         ("(;SZ[9];B[aa]W[bb])", "holds two moves"),

@@ -152,6 +152,31 @@ def test_colors_are_drawn_per_game() -> None:
     assert np.array_equal(infos["ply"], infos["color"] - 1)
 
 
+def test_a_color_is_chosen_for_the_games_that_begin_now() -> None:
+    envs = GoVectorEnv(3, size=5, color="black")
+    envs.reset(seed=0)
+    first = np.array([True, False, False])
+    _, infos = envs.reset(options={"color": "white", "reset_mask": first})
+    assert infos["color"].tolist() == [WHITE, BLACK, BLACK]
+    envs.step(np.full(3, 99))  # illegal: all games are over
+    infos = envs.step(np.zeros(3, np.int64))[4]
+    assert infos["color"].tolist() == [BLACK] * 3
+
+
+def test_a_seed_is_for_the_games_that_begin_now() -> None:
+    def replies(seed: int) -> tuple[int, int]:
+        envs = GoVectorEnv(2, size=9, color="black", autoreset_mode=AutoresetMode.DISABLED)
+        envs.reset(seed=0)
+        envs.reset(seed=seed, options={"reset_mask": np.array([False, True])})
+        envs.step(np.array([40, 40]))
+        running, begun = (envs.position(i).moves[1][1] for i in (0, 1))
+        return running, begun
+
+    found = [replies(seed) for seed in range(1, 6)]
+    assert len({running for running, _ in found}) == 1
+    assert len({begun for _, begun in found}) > 1
+
+
 def test_misuse_is_refused_in_one_line() -> None:
     envs = GoVectorEnv(2, size=5, autoreset_mode="Disabled", color="black")
     with pytest.raises(HonteError, match="call reset"):

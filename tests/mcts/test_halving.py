@@ -7,7 +7,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from go_env.position import Position
+from go_env.rules import Rules
+from mcts.config import SearchConfig
+from mcts.evaluator import UniformEvaluator
 from mcts.root import halving_schedule, schedule_table
+from mcts.search import Search
 from slow_search import slow_schedule
 
 
@@ -62,3 +67,12 @@ def test_tables_hold_all_schedules() -> None:
             np.testing.assert_array_equal(
                 table[row, considered, :simulations], halving_schedule(considered, simulations)
             )
+
+
+def test_no_more_actions_are_considered_than_there_are() -> None:
+    visits = []
+    for considered in (26, 10**12):
+        search = Search(UniformEvaluator(), SearchConfig(considered=considered), Rules(5), 1, 62)
+        search.set_positions([Position.initial(Rules(5))])
+        visits.append(search.run(60).visits)
+    np.testing.assert_array_equal(*visits)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from games import random_positions
 from go_env.batch import PositionBatch
+from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.rules import Rules
 from hash_evaluator import HashEvaluator
@@ -145,6 +147,29 @@ def test_what_an_evaluator_raises_reaches_the_caller(groups: int) -> None:
         search.run(4)
 
 
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"value": np.full(4, np.nan)}, "must be finite numbers"),
+        ({"value": np.zeros(3)}, r"value \(3,\) must have shapes \(4, 26\) and \(4,\)"),
+        ({"value": np.zeros((4, 1))}, "must have shapes"),
+        ({"policy": np.ones((4, 25))}, "must have shapes"),
+        ({"policy": np.ones((1, 26))}, "must have shapes"),
+    ],
+)
+def test_answers_that_kernels_cannot_read_are_refused(
+    broken: dict[str, np.ndarray], message: str
+) -> None:
+    class Broken(HashEvaluator):
+        def evaluate(self, batch: PositionBatch) -> Evaluation:
+            wrong = {name: array.astype(np.float32) for name, array in broken.items()}
+            return replace(super().evaluate(batch), **wrong)
+
+    with pytest.raises(HonteError, match=message) as error:
+        fresh_search(Broken(5), games=4, groups=1, threads=1).run(4)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("root", ["puct", "gumbel"])
 def test_a_failed_evaluation_leaves_nothing_behind(root: str) -> None:
     """The next search begins with empty trees, as if nothing had been: no leaf waits in them."""
@@ -170,3 +195,16 @@ def test_a_failed_evaluation_leaves_nothing_behind(root: str) -> None:
         search.play(np.array([12, 12]))
         found.append(search.run(60).visits)
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("name", ["games", "max_nodes", "groups", "threads"])
+def test_numbers_below_one_are_refused(name: str) -> None:
+    numbers = {"games": 1, "max_nodes": 9, name: 0}
+    with pytest.raises(HonteError, match=f"search {name} is 0: use at least 1"):
+        Search(HashEvaluator(5), SearchConfig(), RULES, **numbers)
+
+
+def test_fewer_simulations_than_none_are_refused() -> None:
+    search = fresh_search(HashEvaluator(5), games=2, groups=1, threads=1)
+    with pytest.raises(HonteError, match="-3 simulations"):
+        search.run(np.array([5, -3], np.int32))

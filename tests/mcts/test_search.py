@@ -9,6 +9,7 @@ import pytest
 
 from games import random_positions
 from go_env.batch import PositionBatch
+from go_env.coords import BLACK
 from go_env.diagram import parse_position
 from go_env.errors import HonteError
 from go_env.position import Position
@@ -216,6 +217,18 @@ def test_dead_stones_may_be_taken_off() -> None:
         assert not search.forest.banned[0, 36]  # a pass never is
 
 
+def test_nothing_is_settled_when_the_move_limit_is_near() -> None:
+    # A last move at D5, a dead stone that nobody takes off, leaves four of White's points neutral.
+    rows = "\nXXO..\nXXO..\n.XOOO\nXXO.O\nXXOO.\n"
+    for limit, banned in ((1, False), (26, True)):
+        position = parse_position(rows, Rules(5, -1.5, move_limit=limit))
+        search = Search(UniformEvaluator(), CONFIGS["puct"], position.rules, 1, 100)
+        search.set_positions([position])
+        action = int(search.run(64).action[0])
+        assert bool(search.forest.banned[0, 3]) == banned
+        assert banned or position.play(action).winner() == BLACK
+
+
 def test_banned_moves_of_a_kept_tree_are_not_chosen() -> None:
     # Black alone on the board: what is alive depends on the last move, the kept visits do not.
     config = replace(CONFIGS["puct"], c_puct=5.0)
@@ -249,6 +262,17 @@ def test_dirichlet_noise_is_a_share_of_the_priors() -> None:
             continue
         share = np.where(allowed, noise[game], 0) / noise[game][allowed].sum()
         np.testing.assert_allclose(noisy[game], 0.75 * clean[game] + 0.25 * share, atol=1e-5)
+
+
+def test_noise_leaves_no_trace_in_the_priors() -> None:
+    position = random_positions(RULES, 1, seed=8)[0]
+    noise = np.random.default_rng(0).gamma(0.3, size=(1, 26)).astype(np.float32)
+    clean = search_of([position], CONFIGS["puct"]).run(2).prior
+    search = search_of([position], CONFIGS["puct"])
+    noisy, again = (search.run(20, noise=noise).prior for _ in range(2))
+    np.testing.assert_array_equal(noisy, again)
+    assert not np.array_equal(noisy, clean)
+    np.testing.assert_array_equal(search.run(20).prior, clean)
 
 
 def test_noise_has_the_moments_it_should_have() -> None:
