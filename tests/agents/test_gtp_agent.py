@@ -225,6 +225,21 @@ def test_refusals_and_failures_are_told_apart():
     process.close()
 
 
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [("B+3.5", 3.5), ("w+31", -31.0), ("0", 0.0), ("0.0", 0.0), ("Draw", 0.0), ("jigo", 0.0)]
+    + [(text, None) for text in ("3.5", "b3.5", "0.5", "B+inf", "B+nan", "B+Resign", "B+", "")],
+)
+def test_only_a_score_is_read_as_one(play, monkeypatch, text, score):
+    agent = play(fake())
+    monkeypatch.setattr(agent._engine, "send", lambda command, timeout_s: text)
+    if score is not None:
+        assert agent.final_score(position_of("E5")) == score
+    else:
+        with pytest.raises(EngineFailure, match="is no score"):
+            agent.final_score(position_of("E5"))
+
+
 @needs_gnugo
 def test_gnugo_plays_and_scores(play):
     agent = play(f"{GNUGO} --mode gtp --level 0 --chinese-rules --capture-all-dead")
