@@ -149,6 +149,7 @@ class MoveInfo:
     score: float | None  # expected final lead in points
     lcb: float  # lower confidence bound of the value (normal approximation of +-1 results)
     pv: list[int]  # most visited continuation, this action first
+    pv_visits: list[int]  # of each action of it
     order: int  # 0 is the best
 
 
@@ -249,7 +250,7 @@ class SearchSession:
                 MoveInfo(
                     int(action), n, q, float(result.prior[0, action]),
                     self._scores.get(int(action), score), max(q - margin, -1.0),
-                    self._principal_variation(int(action)), rank,
+                    *self._principal_variation(int(action)), rank,
                 )
             )  # fmt: skip
         return Analysis(
@@ -287,26 +288,29 @@ class SearchSession:
         if judged.score is not None:
             self._scores |= {a: -float(s) for a, s in zip(fresh, judged.score, strict=True)}
 
-    def _principal_variation(self, action: int) -> list[int]:
+    def _principal_variation(self, action: int) -> tuple[list[int], list[int]]:
+        """Return the most visited continuation that begins with an action, and its visits."""
         assert self._search is not None
         forest = self._search.forest
         nodes = forest.nodes[0]
         line: list[int] = []
+        visits: list[int] = []
         node = 0
         while True:
             first = int(nodes["first"][node])
             count = int(nodes["num_visited" if line else "num_edges"][node])
             if count == 0:
-                return line
+                return line, visits
             own = forest.edges[0, first : first + count]
             actions = forest.actions[0, first : first + count]
             pick = int(np.argmax(own["visits"] if line else actions == action))
             if own["visits"][pick] == 0:
-                return line
+                return line, visits
             line.append(int(actions[pick]))
+            visits.append(int(own["visits"][pick]))
             node = int(own["child"][pick])
             if node == NO_CHILD:
-                return line
+                return line, visits
 
 
 def _anytime(config: SearchConfig) -> SearchConfig:

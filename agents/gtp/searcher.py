@@ -79,6 +79,7 @@ class AgentSearcher:
                 score=None,
                 lcb=value,
                 pv=[action],
+                pv_visits=[1],
                 order=order,
             )
             for order, action in enumerate(actions)

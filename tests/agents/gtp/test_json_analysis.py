@@ -60,6 +60,14 @@ def test_an_answer_has_what_katrain_reads():
     assert sum(p for p in policy if p >= 0) == pytest.approx(1)
 
 
+def test_the_visits_of_a_continuation_are_those_of_the_search():
+    (answer,) = serve(query(maxVisits=200, includePVVisits=True))
+    for m in answer["moveInfos"]:
+        visits = m["pvVisits"]
+        assert visits == m["pvEdgeVisits"] == sorted(visits, reverse=True)
+        assert len(visits) == len(m["pv"]) and visits[0] == m["visits"] and visits[-1] >= 1
+
+
 def test_a_field_that_is_null_is_not_given():
     (answer,) = serve(query(whiteHandicapBonus=None))
     assert "error" not in answer
