@@ -34,6 +34,7 @@ class MctsAgent:
     `reuse`); all others begin with empty trees, and so do all but the last of more than 64 games.
 
     resign: give up when the value of the position is below this (None: never).
+    limit: new simulations of a move at most where a clock runs (None: what time allows).
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class MctsAgent:
         name: str = "mcts",
         resign: float | None = None,
         rng: np.random.Generator | None = None,
+        limit: int | None = None,
     ) -> None:
         if simulations < 1:
             raise HonteError(f"{name}: simulations must be at least 1, not {simulations}")
         self.evaluator = evaluator
         self.config = config
         self.simulations = simulations
+        self.limit = limit
         self.name = name
         self._resign = resign
         self._rng = rng

@@ -136,6 +136,11 @@ class Seat:
         return self.agent.simulations if isinstance(self.agent, MctsAgent) else None
 
     @property
+    def limit(self) -> int | None:
+        """The simulations per move that the player does not exceed with any clock."""
+        return self.agent.limit if isinstance(self.agent, MctsAgent) else None
+
+    @property
     def evaluator(self) -> Evaluator | None:
         """The player's evaluator, if it searches."""
         return self.agent.evaluator if isinstance(self.agent, MctsAgent) else None

@@ -91,6 +91,14 @@ def test_a_cache_answers_as_the_network_does() -> None:
     assert cached.evaluator.hits >= 40  # the second time nothing is new
 
 
+def test_simulations_are_a_limit_under_a_clock_where_they_are_named() -> None:
+    named, default = (make_agent(spec, size=5) for spec in ("rollout?sims=1e3", "rollout"))
+    assert isinstance(named, MctsAgent)
+    assert isinstance(default, MctsAgent)
+    assert named.simulations == default.simulations == named.limit == 1000
+    assert default.limit is None
+
+
 def test_players_keep_their_name_and_seed() -> None:
     positions = random_positions(Rules(5), 10, seed=1)
     for spec in ("random", "rollout?sims=8"):
