@@ -12,7 +12,7 @@ from agents.gtp.lines import LineReader
 from agents.gtp.protocol import Output
 from agents.mcts_agent import MctsAgent
 from agents.registry import PLAY_SEARCH
-from go_env.coords import WHITE
+from go_env.coords import BLACK, WHITE
 from go_env.position import Position
 from go_env.rules import Rules
 from gtp_talk import no_player, random_player
@@ -253,7 +253,12 @@ def test_terminate_while_waiting_and_while_searching():
 
 def test_handicap_bonus():
     stones = [["B", "A1"], ["B", "E5"], ["B", "A5"]]
-    for rules, bonus in (("chinese", 3), ("aga", 2), ("tromp-taylor", 0)):
+    for rules, bonus in (
+        ("chinese", 3),
+        ("French", 2),
+        ("tromp-taylor", 0),
+        ('{"whiteHandicapBonus":"N"}', 3),
+    ):
         parsed = parse_query(query(moves=[], initialStones=stones, rules=rules))
         assert parsed.positions[0].komi == 7 + bonus
     parsed = parse_query(query(moves=[], initialStones=stones, whiteHandicapBonus="N"))
@@ -265,8 +270,31 @@ def test_handicap_bonus():
 def test_initial_player_and_ended_games():
     parsed = parse_query(query(moves=[], initialPlayer="W"))
     assert parsed.positions[0].to_play == WHITE
+    stones = [["B", "A1"], ["B", "E5"]]
+    assert parse_query(query(moves=[], initialStones=stones)).positions[0].to_play == WHITE
+    for others in (stones[:1], [*stones, ["W", "C3"]]):
+        assert parse_query(query(moves=[], initialStones=others)).positions[0].to_play == BLACK
     parsed = parse_query(query(moves=[["W", "(0,0)"], ["W", "pass"], ["B", "pass"]]))
     assert parsed.positions[0].board[0, 0] == WHITE and not parsed.positions[0].ended
+
+
+def test_settings_may_be_text():
+    parsed = parse_query(
+        query(maxVisits=None, overrideSettings={"maxVisits": "3", "maxTime": ".5"})
+    )
+    assert (parsed.max_visits, parsed.max_time_s, parsed.warnings) == (3, 0.5, ())
+
+
+def test_moves_that_only_ko_or_suicide_forbids_are_replayed_with_a_warning():
+    suicide, superko = "A2 E5 B1 A1", "A3 D3 B4 C4 B2 C2 pass B3 C3 pass pass B3"
+    for vertices, reason in ((suicide, "A1 is suicide"), (superko, "B3 is forbidden by")):
+        moves = [["BW"[ply % 2], vertex] for ply, vertex in enumerate(vertices.split())]
+        parsed = parse_query(query(moves=moves, rules="chinese-ogs"))
+        ((field, text),) = parsed.warnings
+        assert field == "moves" and text.startswith(f"Illegal move {len(moves) - 1}: {reason}")
+        assert len(parsed.positions[0].moves) == len(moves)
+    with pytest.raises(QueryError, match=r"^Illegal move 1: C3 is occupied$"):
+        parse_query(query(moves=[["B", "C3"], ["W", "C3"]]))
 
 
 def test_hashes():
