@@ -56,8 +56,10 @@ def parse_spec(text: str) -> Spec:
     options: dict[str, str] = {}
     for part in filter(None, query.split("&")):
         key, equals, value = part.partition("=")
-        if not equals or not key:
+        if not equals or not key or not value:
             raise HonteError(f"player {text!r}: {part!r} is not an option of the form key=value")
+        if key in options:
+            raise HonteError(f"player {text!r}: option {key!r} is given twice: give it once")
         options[key] = unquote(value)
     return Spec(text, kind, target, options)
 

@@ -96,6 +96,7 @@ def run_analysis(
         raise HonteError(f"visits {visits} must be at least 1")
     if perspective not in PERSPECTIVES:
         raise HonteError(f"perspective must be one of {', '.join(PERSPECTIVES)}")
+    _check_seed(seed)
     choice = choose_player(spec)
     factory = player_factory(choice)
     with standard_streams() as (read, write):
@@ -109,10 +110,14 @@ def _check(options: GtpOptions) -> None:
         raise HonteError(f"simulations {options.simulations} must be at least 1")
     if not math.isfinite(options.komi):
         raise HonteError(f"komi {options.komi} is not a number of points")
-    if options.seed < 0:
-        raise HonteError(f"seed {options.seed} must not be negative")
+    _check_seed(options.seed)
     if options.move_time_s is not None and not 0 < options.move_time_s < math.inf:
         raise HonteError(f"seconds per move {options.move_time_s} must be more than 0")
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise HonteError(f"seed {seed} must not be negative")
 
 
 def _tell(choice: Choice) -> None:

@@ -40,6 +40,8 @@ def test_specs_are_taken_apart() -> None:
         ("rollout?sims=many", "not a number"),
         ("rollout?sims=0", "at least 1"),
         ("rollout?sims", "key=value"),
+        ("honte?sims=", "'sims=' is not an option of the form key=value"),
+        ("honte?sims=5&sims=7", "'sims' is given twice"),
         ("rollout?search=alphabeta", "puct or gumbel"),
         ("rollout?leaves=0", "leaves must be .* at least 1"),
         ("honte:/nowhere/at/all", "no such weights"),

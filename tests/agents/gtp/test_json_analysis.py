@@ -9,10 +9,12 @@ from agents.gtp.json_analysis import AnalysisEngine, AnalysisOptions
 from agents.gtp.json_query import QueryError, parse_query
 from agents.gtp.json_reply import position_hash
 from agents.gtp.lines import LineReader
+from agents.gtp.main import run_analysis
 from agents.gtp.protocol import Output
 from agents.mcts_agent import MctsAgent
 from agents.registry import PLAY_SEARCH
 from go_env.coords import BLACK, WHITE
+from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.rules import Rules
 from gtp_talk import no_player, random_player
@@ -295,6 +297,11 @@ def test_moves_that_only_ko_or_suicide_forbids_are_replayed_with_a_warning():
         assert len(parsed.positions[0].moves) == len(moves)
     with pytest.raises(QueryError, match=r"^Illegal move 1: C3 is occupied$"):
         parse_query(query(moves=[["B", "C3"], ["W", "C3"]]))
+
+
+def test_a_negative_seed_is_refused_at_the_start():
+    with pytest.raises(HonteError, match="seed -1 must not be negative"):
+        run_analysis("random", seed=-1)
 
 
 def test_hashes():
