@@ -57,6 +57,18 @@ class _Board:
     moves: tuple[Move, ...]
 
 
+def check_told_time(system: TimeSystem) -> None:
+    """Refuse a time control that GTP cannot tell: it counts whole seconds.
+
+    Raises: HonteError if an engine would be told that it has no time at all.
+    """
+    seconds = system.main_s if system.kind == "absolute" else system.period_s
+    if system.kind != "none" and seconds < 1:
+        raise HonteError(
+            f"external engines count whole seconds (given {seconds:g}): use 1 second or more"
+        )
+
+
 class GtpAgent:
     """Plays the moves of an external engine.
 

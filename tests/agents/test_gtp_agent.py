@@ -10,7 +10,7 @@ import pytest
 
 from agents import gtp_process
 from agents.gtp.clock import Remaining, TimeSystem
-from agents.gtp_agent import GtpAgent
+from agents.gtp_agent import GtpAgent, check_told_time
 from agents.gtp_process import EngineFailure, EngineRefusal, GtpProcess, engine_words
 from go_env.coords import BLACK, WHITE, action_from_vertex
 from go_env.errors import HonteError
@@ -155,6 +155,18 @@ def test_the_clock_is_told_and_bounds_the_wait(play):
     agent._sync(position_of("E5 C3"))
     agent._tell_time(BLACK)
     assert sent(agent)[-3:] == ["time_settings 0 1 1", "time_left w 3 0", "time_left b 1 1"]
+
+
+def test_a_time_control_that_would_be_told_as_none_is_refused():
+    for system in (
+        TimeSystem("canadian", 0.0, 0.5, 1),
+        TimeSystem("byoyomi", 60.0, 0.9, 3),
+        TimeSystem("absolute", 0.5),
+    ):
+        with pytest.raises(HonteError, match=r"whole seconds .* use 1 second"):
+            check_told_time(system)
+    for system in (TimeSystem("canadian", 0.5, 1.0, 1), TimeSystem("absolute", 1.0), TimeSystem()):
+        check_told_time(system)
 
 
 def test_a_missing_program_and_a_bad_command_line_are_one_clear_line():

@@ -281,6 +281,7 @@ def test_pairings_advance_together():
         (("random", "random"), {"referee": "gnugo"}, "gtp:COMMAND"),
         (("random", "gtp:no-such-engine"), {}, "no-such-engine"),
         (("random", "gtp:no-such-engine"), {"workers": 1}, "no-such-engine"),
+        (("random", f"gtp:{sys.executable}"), {"seconds": 0.5}, "engines count whole seconds"),
         (("random", "random"), {"clock": "soon"}, "not understood"),
         (("random", "random"), {"clock": "nan"}, "not understood"),
         (("random", "random"), {"clock": "60+inf/5"}, "not understood"),
