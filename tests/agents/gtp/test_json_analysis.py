@@ -2,9 +2,11 @@
 
 import io
 import json
+import sys
 
 import pytest
 
+from agents.gtp import __main__ as command
 from agents.gtp.json_analysis import AnalysisEngine, AnalysisOptions
 from agents.gtp.json_query import QueryError, parse_query
 from agents.gtp.json_reply import position_hash
@@ -297,6 +299,15 @@ def test_moves_that_only_ko_or_suicide_forbids_are_replayed_with_a_warning():
         assert len(parsed.positions[0].moves) == len(moves)
     with pytest.raises(QueryError, match=r"^Illegal move 1: C3 is occupied$"):
         parse_query(query(moves=[["B", "C3"], ["W", "C3"]]))
+
+
+def test_the_module_takes_the_options_of_an_analysis(monkeypatch):
+    told = {}
+    monkeypatch.setattr(command, "run_analysis", lambda spec, **options: told.update(options) or 0)
+    words = "gtp --analysis --visits 30 --perspective SIDETOMOVE --seed 4"
+    monkeypatch.setattr(sys, "argv", words.split())
+    assert command.main() == 0
+    assert told == {"visits": 30, "perspective": "SIDETOMOVE", "seed": 4}
 
 
 def test_a_negative_seed_is_refused_at_the_start():
