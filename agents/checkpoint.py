@@ -27,6 +27,13 @@ from go_env.rules import Rules
 FORMAT = "honte-network"
 FORMAT_VERSION = 1
 _KEY = "honte"
+_RULE_TYPES: dict[str, tuple[type, ...]] = {
+    "size": (int,),
+    "komi": (int, float),
+    "ko": (str,),
+    "suicide": (bool,),
+    "move_limit": (int, type(None)),
+}
 
 
 @dataclass(frozen=True)
@@ -129,10 +136,10 @@ def _checked(tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Checkpoint
 
 def rules_from(values: dict[str, Any]) -> Rules:
     """Return the rules that a file's metadata tells."""
-    try:
-        return Rules(**values)
-    except TypeError:
-        raise HonteError(f"its rules are not understood: {sorted(values)}") from None
+    for name, value in values.items():
+        if type(value) not in _RULE_TYPES.get(name, ()):
+            raise HonteError(f"its rules are not understood: {name!r} is {value!r}")
+    return Rules(**values)
 
 
 def check_tensors(tensors: Mapping[str, Tensor], network: nn.Module, shape: str) -> None:

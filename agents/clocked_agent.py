@@ -18,6 +18,8 @@ _WARM_UP_SIMULATIONS = 8
 class ClockedAgent:
     """Searches one position after the other for as long as its clock allows, keeping its tree.
 
+    Where the player has a limit of simulations, a move takes no more than that.
+
     What is compiled or loaded at first use is done on construction, before any clock runs.
     """
 
@@ -54,9 +56,8 @@ class ClockedAgent:
         allotted = self._clock.allot(position.to_play, position.size, position.ply)
         if allotted is None:
             return self._agent.choose([position])[0]
-        limits = Limits(
-            planned_end=started + allotted.planned_s, latest_end=started + allotted.longest_s
-        )
+        planned_end, latest_end = started + allotted.planned_s, started + allotted.longest_s
+        limits = Limits(self._agent.limit, planned_end, latest_end)
         self._session.set_position(position)
         self._thinker.think(self._session, limits, stop=lambda: False)
         thought_s = time.monotonic() - started

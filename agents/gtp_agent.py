@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,9 @@ _LOG = logging.getLogger(__name__)
 _SETUP_TIMEOUT_S = 60.0  # loading a large network is slow
 _OVERTIME_TIMEOUT_S = 5.0  # beyond the clock, until an engine counts as hanging
 _ATTEMPTS = 2
+_SCORE = re.compile(
+    r"(?P<winner>[BW])\+(?P<points>[0-9]+(\.[0-9]+)?)|0(\.0+)?|draw|jigo", re.IGNORECASE
+)
 
 Move = tuple[int, int]
 
@@ -51,6 +55,18 @@ class _Board:
     rules: Rules
     stones: tuple[Move, ...]  # setup, as (color, action)
     moves: tuple[Move, ...]
+
+
+def check_told_time(system: TimeSystem) -> None:
+    """Refuse a time control that GTP cannot tell: it counts whole seconds.
+
+    Raises: HonteError if an engine would be told that it has no time at all.
+    """
+    seconds = system.main_s if system.kind == "absolute" else system.period_s
+    if system.kind != "none" and seconds < 1:
+        raise HonteError(
+            f"external engines count whole seconds (given {seconds:g}): use 1 second or more"
+        )
 
 
 class GtpAgent:
@@ -91,14 +107,14 @@ class GtpAgent:
     def final_score(self, position: Position) -> float:
         """Return the engine's own count: Black minus White, komi included."""
         self._sync(position)
-        text = self._ask("final_score").upper()
-        if text.startswith("0") or text in ("DRAW", "JIGO"):
+        text = self._ask("final_score")
+        match = _SCORE.fullmatch(text)
+        if match is None:
+            raise EngineFailure(f"{self.command}: final_score {text[:40]!r} is no score")
+        if match["points"] is None:
             return 0.0
-        sign = {"B+": 1.0, "W+": -1.0}.get(text[:2])
-        try:
-            return (sign or float("nan")) * float(text[2:])
-        except ValueError:
-            raise EngineFailure(f"{self.command}: final_score {text!r} is no score") from None
+        points = float(match["points"])
+        return points if match["winner"] in "Bb" else -points
 
     def transcript(self) -> list[str]:
         """Return the latest lines of the conversation."""

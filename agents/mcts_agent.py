@@ -34,6 +34,7 @@ class MctsAgent:
     `reuse`); all others begin with empty trees, and so do all but the last of more than 64 games.
 
     resign: give up when the value of the position is below this (None: never).
+    limit: new simulations of a move at most where a clock runs (None: what time allows).
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class MctsAgent:
         name: str = "mcts",
         resign: float | None = None,
         rng: np.random.Generator | None = None,
+        limit: int | None = None,
     ) -> None:
         if simulations < 1:
             raise HonteError(f"{name}: simulations must be at least 1, not {simulations}")
         self.evaluator = evaluator
         self.config = config
         self.simulations = simulations
+        self.limit = limit
         self.name = name
         self._resign = resign
         self._rng = rng
@@ -149,6 +152,7 @@ class MoveInfo:
     score: float | None  # expected final lead in points
     lcb: float  # lower confidence bound of the value (normal approximation of +-1 results)
     pv: list[int]  # most visited continuation, this action first
+    pv_visits: list[int]  # of each action of it
     order: int  # 0 is the best
 
 
@@ -249,7 +253,7 @@ class SearchSession:
                 MoveInfo(
                     int(action), n, q, float(result.prior[0, action]),
                     self._scores.get(int(action), score), max(q - margin, -1.0),
-                    self._principal_variation(int(action)), rank,
+                    *self._principal_variation(int(action)), rank,
                 )
             )  # fmt: skip
         return Analysis(
@@ -287,26 +291,29 @@ class SearchSession:
         if judged.score is not None:
             self._scores |= {a: -float(s) for a, s in zip(fresh, judged.score, strict=True)}
 
-    def _principal_variation(self, action: int) -> list[int]:
+    def _principal_variation(self, action: int) -> tuple[list[int], list[int]]:
+        """Return the most visited continuation that begins with an action, and its visits."""
         assert self._search is not None
         forest = self._search.forest
         nodes = forest.nodes[0]
         line: list[int] = []
+        visits: list[int] = []
         node = 0
         while True:
             first = int(nodes["first"][node])
             count = int(nodes["num_visited" if line else "num_edges"][node])
             if count == 0:
-                return line
+                return line, visits
             own = forest.edges[0, first : first + count]
             actions = forest.actions[0, first : first + count]
             pick = int(np.argmax(own["visits"] if line else actions == action))
             if own["visits"][pick] == 0:
-                return line
+                return line, visits
             line.append(int(actions[pick]))
+            visits.append(int(own["visits"][pick]))
             node = int(own["child"][pick])
             if node == NO_CHILD:
-                return line
+                return line, visits
 
 
 def _anytime(config: SearchConfig) -> SearchConfig:

@@ -29,6 +29,7 @@ from go_env.errors import HonteError
 SCORE_UNIT = 10.0
 """Points per unit of the score head, so that its error is of the size of the other heads'."""
 
+_MOST_BLOCKS, _MOST = 1_000, 10_000  # of all other sizes: what a damaged file may not ask for
 NORM_MOMENTUM, NORM_EPSILON = 0.02, 1e-4
 
 POOL_CENTER, POOL_SPAN = 14.0, 10.0
@@ -49,12 +50,15 @@ class NetworkConfig:
     value_hidden: int = 64  # KataGo b6c96: 48, b10c128: 64
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "features":
+        if not isinstance(self.features, str):
+            raise HonteError(f"network features must be a name, not {self.features!r}")
+        for name, value in asdict(self).items():
+            if name == "features":
                 continue
-            if type(value) is not int or value < (0 if field.name == "pool_every" else 1):
-                raise HonteError(f"network {field.name} must be a positive integer, not {value!r}")
+            least, most = int(name != "pool_every"), _MOST_BLOCKS if name == "blocks" else _MOST
+            if type(value) is not int or not least <= value <= most:
+                bounds = f"an integer from {least} to {most}"
+                raise HonteError(f"network {name} must be {bounds}, not {value!r}")
 
     @classmethod
     def sized(

@@ -2,7 +2,7 @@
 
 The graph is built straight from the weights, with a fixed shape [B, C, N, N]. A new set of weights
 means a new graph, ready in less than a tenth of a second. OpenVINO is optional: import this module
-only where `available()` of the registry of backends says so.
+only where `backend_choice.openvino_is_installed` says so.
 """
 
 from __future__ import annotations

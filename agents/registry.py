@@ -56,8 +56,10 @@ def parse_spec(text: str) -> Spec:
     options: dict[str, str] = {}
     for part in filter(None, query.split("&")):
         key, equals, value = part.partition("=")
-        if not equals or not key:
+        if not equals or not key or not value:
             raise HonteError(f"player {text!r}: {part!r} is not an option of the form key=value")
+        if key in options:
+            raise HonteError(f"player {text!r}: option {key!r} is given twice: give it once")
         options[key] = unquote(value)
     return Spec(text, kind, target, options)
 
@@ -171,24 +173,26 @@ def _rollout(spec: Spec, options: _Options) -> Maker:
     _refuse_target(spec)
     rollouts = options.integer("rollouts", 1, 1)
     base = replace(PLAY_SEARCH, c_puct=1.4, fpu_reduction=0.0, leaves=1)  # no gain in batches
-    simulations = options.integer("sims", 1000, 1)
+    simulations, limit = _simulations(options, 1000)
     config, resign = search_options(options, base), _resign(options)
 
     def make(size: int, seed: int) -> Agent:
         evaluator = RolloutEvaluator(seed, rollouts=rollouts)
-        return MctsAgent(evaluator, config, simulations, spec.text, resign, _rng(config, seed))
+        rng = _rng(config, seed)
+        return MctsAgent(evaluator, config, simulations, spec.text, resign, rng, limit)
 
     return make
 
 
 def _honte(spec: Spec, options: _Options) -> Maker:
-    simulations = options.integer("sims", DEFAULT_SIMULATIONS, 1)
+    simulations, limit = _simulations(options, DEFAULT_SIMULATIONS)
     config, resign = search_options(options, PLAY_SEARCH), _resign(options)
     network = _network(spec, options)
 
     def make(size: int, seed: int) -> Agent:
         evaluator = network(size, seed)
-        return MctsAgent(evaluator, config, simulations, spec.text, resign, _rng(config, seed))
+        rng = _rng(config, seed)
+        return MctsAgent(evaluator, config, simulations, spec.text, resign, rng, limit)
 
     return make
 
@@ -249,6 +253,12 @@ def _network(spec: Spec, options: _Options) -> Callable[[int, int], Evaluator]:
         return CachedEvaluator(evaluator, cache) if cache > 0 else evaluator
 
     return make
+
+
+def _simulations(options: _Options, default: int) -> tuple[int, int | None]:
+    """Return the simulations of a move, and their limit under a clock: only what the SPEC names."""
+    simulations = options.integer("sims", default, 1)
+    return simulations, simulations if "sims" in options.spec.options else None
 
 
 def _rng(config: SearchConfig, seed: int) -> np.random.Generator | None:

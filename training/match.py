@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from agents.gtp_agent import check_told_time
 from agents.registry import check_spec, pinned_spec
 from go_env.coords import BLACK, action_from_vertex, vertex_from_action
 from go_env.errors import HonteError
@@ -91,7 +92,8 @@ def check_match(config: MatchConfig) -> tuple[Player, ...]:
         if spec is not None:
             check_spec(spec)
     _anchor_name(config.anchor, [player.name for player in players])
-    config.time_system()
+    if (system := config.time_system()) and any(player.external for player in players):
+        check_told_time(system)
     make_openings(config, config.to_rules())
     return players
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from agents.gtp.json_query import PERSPECTIVES
 from agents.gtp.main import run_analysis, run_gtp
 from agents.gtp.options import GtpOptions
 from go_env.errors import HonteError
@@ -14,6 +15,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m agents.gtp", description=__doc__)
     parser.add_argument("--player", metavar="SPEC", help="default: the best player at hand")
     parser.add_argument("--analysis", action="store_true", help="speak KataGo's JSON protocol")
+    parser.add_argument("--visits", type=int, default=500, help="of a query that does not say")
+    parser.add_argument("--perspective", choices=PERSPECTIVES, default="BLACK")
     parser.add_argument("--size", type=int, default=9)
     parser.add_argument("--komi", type=float)
     parser.add_argument("--rules", default="tromp-taylor")
@@ -27,7 +30,9 @@ def main() -> int:
     flags = parser.parse_args()
     try:
         if flags.analysis:
-            return run_analysis(flags.player, seed=flags.seed)
+            return run_analysis(
+                flags.player, visits=flags.visits, perspective=flags.perspective, seed=flags.seed
+            )
         more = GtpOptions(
             name=flags.name,
             move_time_s=flags.seconds,

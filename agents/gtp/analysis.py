@@ -29,9 +29,15 @@ _DEFAULT_INTERVAL_S = 1.0
 _MIN_INTERVAL_S = 0.01
 _SLICE_S = 0.05
 _PATIENCE_S = 0.25  # between looks at the input when there is nothing left to search
+#: Options that are on or off: their place in the layout, and whether `lz-*` does without them.
+_SWITCHES = {
+    "ownership": ("ownership", True),
+    "rootInfo": ("root_info", True),
+    "pvVisits": ("pv_visits", False),
+    "pvEdgeVisits": ("pv_edge_visits", False),
+}
 #: Options that are understood and have no effect here.
-_IGNORED = ("pvVisits", "pvEdgeVisits", "movesOwnership", "movesOwnershipStdev")
-_IGNORED_TOO = ("ownershipStdev", "noResultValue")
+_IGNORED = ("movesOwnership", "movesOwnershipStdev", "ownershipStdev", "noResultValue")
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,12 @@ def parse_request(words: Sequence[str], size: int, to_play: int, kata: bool) -> 
             layout = replace(layout, min_moves=parse_integer(value))
         elif key == "maxmoves":
             layout = replace(layout, max_moves=max(0, parse_integer(value)))
-        elif key == "ownership":
-            layout = replace(layout, ownership=kata and parse_boolean(value))
-        elif key == "rootInfo":
-            layout = replace(layout, root_info=kata and parse_boolean(value))
+        elif key in _SWITCHES:
+            name, kata_only = _SWITCHES[key]
+            layout = replace(layout, **{name: parse_boolean(value) and (kata or not kata_only)})
         elif key in ("avoid", "allow"):
             bans.append(_parse_ban(key, value, _take(rest), _take(rest), size))
-        elif key not in _IGNORED + _IGNORED_TOO:
+        elif key not in _IGNORED:
             raise GtpError(SYNTAX_ERROR)
     return Request(color, interval_s, layout, tuple(bans))
 

@@ -1,7 +1,8 @@
 """Analyses as the text that GUIs parse: `lz-analyze`, `kata-analyze`, CGOS.
 
 All numbers are for the player to move. lz lines hold integers only (Lizzie throws on others), kata
-lines floats with a point; `pv` ends each move, so that clients that read to the next `info` work.
+lines floats with a point; `pv` ends each move, so that clients that read to the next `info` work,
+followed by its visits only for those that ask.
 
 Source: KataGo docs/GTP_Extensions.md; zakki/cgos wiki, GTP tournament game expansion 0.1.
 """
@@ -31,6 +32,8 @@ class Layout:
     kata: bool = True
     ownership: bool = False
     root_info: bool = False
+    pv_visits: bool = False
+    pv_edge_visits: bool = False  # the same numbers: positions are not shared between moves
     min_moves: int = 0
     max_moves: int | None = None
 
@@ -61,6 +64,7 @@ def _unsearched(action: int, order: int, analysis: Analysis) -> MoveInfo:
         score=analysis.score,
         lcb=-1.0,
         pv=[action],
+        pv_visits=[0],
         order=order,
     )
 
@@ -76,6 +80,8 @@ def format_line(
         fields = _kata_fields(move, score, spread) if layout.kata else _lz_fields(move)
         parts.append(f"info move {vertex_from_action(move.action, layout.size)} {fields} pv")
         parts += [vertex_from_action(action, layout.size) for action in move.pv[:MAX_PV]]
+        for name in ["pvVisits"] * layout.pv_visits + ["pvEdgeVisits"] * layout.pv_edge_visits:
+            parts += [name, *map(str, move.pv_visits[:MAX_PV])]
     if layout.root_info:
         parts.append(_root_info(analysis, spread))
     if layout.ownership and ownership is not None:

@@ -13,9 +13,9 @@ import numpy as np
 
 from agents.gtp.game import bonus_points, facing, usable_komi
 from agents.gtp.restriction import Ban
-from agents.gtp.rules_text import bonus_of, rules_from_value
+from agents.gtp.rules_text import bonus_of, parse_rules
 from go_env.coords import BLACK, WHITE, action_from_vertex, pass_action
-from go_env.errors import HonteError, IllegalMove
+from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.rules import MAX_SIZE, MIN_SIZE, Rules
 
@@ -81,18 +81,21 @@ def parse_query(data: Mapping[str, Any]) -> Query:
     moves_given = data.get("moves")
     if moves_given is None:
         raise QueryError("moves", "Must specify an array of [player,location] pairs")
-    rules = _parse_rules(data, warnings)
+    rules, bonus = _parse_rules(data, warnings)
     size = rules.size
-    stones = _parse_moves(data, "initialStones", size, passes=False)
+    placed = _parse_moves(data, "initialStones", size, passes=False)
+    stones = {action: color for color, action in placed}
     moves = _parse_moves(data, "moves", size, passes=True)
-    rules = replace(rules, komi=usable_komi(rules.komi + _handicap_bonus(data, stones)))
+    points = bonus_points(bonus, _handicap(stones))
+    rules = replace(rules, komi=usable_komi(rules.komi + points))
     turns = _parse_turns(data, len(moves))
     bans = _parse_bans(data, size)
     settings = _parse_settings(data, warnings)
+    positions = _replay(data, rules, stones, moves, turns, warnings)
     return Query(
         id=data["id"],
         turns=turns,
-        positions=_replay(data, rules, stones, moves, turns),
+        positions=positions,
         priorities=_parse_priorities(data, len(turns)),
         bans=bans,
         max_visits=_integer(data, "maxVisits", 1, _MAX_INTEGER) or settings.get("maxVisits"),
@@ -129,6 +132,14 @@ def _number(data: Mapping[str, Any], name: str, low: float, high: float) -> floa
     return float(value)
 
 
+def _number_of(setting: Any) -> Any:
+    """Return the number that text holds, as KataGo reads its settings; anything else as it is."""
+    try:
+        return float(setting) if isinstance(setting, str) else setting
+    except ValueError:
+        return setting
+
+
 def _boolean(data: Mapping[str, Any], name: str) -> bool:
     value = data.get(name, False)
     if not isinstance(value, bool):
@@ -136,7 +147,8 @@ def _boolean(data: Mapping[str, Any], name: str) -> bool:
     return value
 
 
-def _parse_rules(data: Mapping[str, Any], warnings: list[tuple[str, str]]) -> Rules:
+def _parse_rules(data: Mapping[str, Any], warnings: list[tuple[str, str]]) -> tuple[Rules, str]:
+    """Return the rules and White's compensation for handicap stones, as `bonus_of` does."""
     sizes = []
     for name in ("boardXSize", "boardYSize"):
         size = _integer(data, name, MIN_SIZE, MAX_SIZE)
@@ -158,25 +170,22 @@ def _parse_rules(data: Mapping[str, Any], warnings: list[tuple[str, str]]) -> Ru
             'Must specify rules string, such as "chinese" or "tromp-taylor", or a JSON object',
         )
     try:
-        rules, lost = rules_from_value(value, Rules(size=sizes[0], komi=komi))
+        rules, bonus, lost = parse_rules(value, Rules(size=sizes[0], komi=komi))
     except HonteError as error:
         raise QueryError("rules", f"Could not parse rules: {error}") from None
     if lost:
         warnings.append(("rules", f"Converted to the nearest supported rules: {lost}"))
-    return rules
-
-
-def _handicap_bonus(data: Mapping[str, Any], stones: list[tuple[int, int]]) -> int:
-    """Return the points that White receives for the handicap stones."""
-    rules = data.get("rules")
+    if data.get("whiteHandicapBonus") is None:
+        return rules, bonus
     try:
-        bonus = bonus_of(rules if data.get("whiteHandicapBonus") is None else data)
+        return rules, bonus_of(data)
     except HonteError:
         raise QueryError("whiteHandicapBonus", "Must be one of 0, N, N-1") from None
-    count = sum(color == BLACK for color, _ in stones)
-    if count < 2 or count < len(stones):
-        return 0  # not the stones of a handicap
-    return bonus_points(bonus, count)
+
+
+def _handicap(stones: Mapping[int, int]) -> int:
+    """Return the number of handicap stones; stones of both colors, or a single one, are none."""
+    return len(stones) if len(stones) > 1 and set(stones.values()) == {BLACK} else 0
 
 
 def _color(value: Any, name: str) -> int:
@@ -251,36 +260,46 @@ def _parse_priorities(data: Mapping[str, Any], count: int) -> tuple[int, ...]:
 def _replay(
     data: Mapping[str, Any],
     rules: Rules,
-    stones: list[tuple[int, int]],
+    stones: Mapping[int, int],
     moves: list[tuple[int, int]],
     turns: tuple[int, ...],
+    warnings: list[tuple[str, str]],
 ) -> tuple[Position, ...]:
-    """Return the position at each turn, with the player to move who is meant."""
-    first = moves[0][0] if moves else BLACK
+    """Return the position at each turn, with the player to move who is meant.
+
+    Games are played under rules of all kinds: KataGo accepts moves that only superko or suicide
+    forbids, and so do we, by simple ko.
+    """
+    first = moves[0][0] if moves else WHITE if _handicap(stones) else BLACK
     if data.get("initialPlayer") is not None:
         first = _color(data["initialPlayer"], "initialPlayer")
-    placed = {action: color for color, action in stones}
+    black, white = ([a for a, color in stones.items() if color == c] for c in (BLACK, WHITE))
     try:
-        position = Position.setup(
-            rules,
-            [action for action, color in placed.items() if color == BLACK],
-            [action for action, color in placed.items() if color == WHITE],
-            first,
-        )
+        start = Position.setup(rules, black, white, first)
     except HonteError as error:
         raise QueryError("initialStones", str(error)) from None
-    reached = [position]
-    for number, (color, action) in enumerate(moves):
-        try:
-            position = position.play(action, color)
-        except IllegalMove as error:
-            raise QueryError("moves", f"Illegal move {number}: {error}") from None
-        reached.append(position)
+    try:
+        reached = _positions(start, moves)
+    except QueryError as error:
+        reached = _positions(start.with_rules(replace(rules, ko="simple", suicide=True)), moves)
+        warnings.append(("moves", f"{error}; analyzed under simple ko with suicide allowed"))
     colors = [first, *(color for color, _ in moves[1:])]
     return tuple(
         facing(reached[turn], colors[turn] if turn < len(moves) else reached[turn].to_play)
         for turn in turns
     )
+
+
+def _positions(position: Position, moves: list[tuple[int, int]]) -> list[Position]:
+    """Return a position and those after each of the moves."""
+    reached = [position]
+    for number, (color, action) in enumerate(moves):
+        reason = position.why_illegal(action, color)
+        if reason is not None:
+            raise QueryError("moves", f"Illegal move {number}: {reason}")
+        position = position.play(action, color)
+        reached.append(position)
+    return reached
 
 
 def _parse_bans(data: Mapping[str, Any], size: int) -> tuple[Ban, ...]:
@@ -316,6 +335,7 @@ def _parse_settings(data: Mapping[str, Any], warnings: list[tuple[str, str]]) ->
     value = data.get("overrideSettings", {})
     if not isinstance(value, Mapping):
         raise QueryError("overrideSettings", "Must be an object")
+    value = {name: _number_of(setting) for name, setting in value.items()}
     readers: dict[str, Callable[[], Any]] = {
         "maxVisits": lambda: _integer(value, "maxVisits", 1, _MAX_INTEGER),
         "maxPlayouts": lambda: _integer(value, "maxPlayouts", 1, _MAX_INTEGER),

@@ -82,7 +82,7 @@ class _View:
             "pv": [vertex_from_action(action, size) for action in pv],
         }
         if query.include_pv_visits:
-            info["pvVisits"] = info["pvEdgeVisits"] = [move.visits] + [0] * (len(pv) - 1)
+            info["pvVisits"] = info["pvEdgeVisits"] = move.pv_visits[: len(pv)]
         if query.include_moves_ownership:
             info["ownership"] = _numbers(self._ownership_after(move.action))
         return info

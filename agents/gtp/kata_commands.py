@@ -39,8 +39,8 @@ _PARAMETERS: dict[str, tuple[str, Callable[[str], float | int | bool]]] = {
     "friendlyPassOk": ("friendly_pass", parse_boolean),
     "ponderingEnabled": ("ponder", parse_boolean),
 }
-#: Parameters of KataGo that clients set and that have one possible value here.
 _NO_LIMIT = "1e+20"  # of time, as KataGo says it
+#: Parameters of KataGo that clients set and that have one possible value here.
 _FIXED = {"analysisWideRootNoise": 0.0, "playoutDoublingAdvantage": 0.0}
 
 

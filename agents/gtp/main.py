@@ -13,7 +13,7 @@ from agents.gtp.json_query import PERSPECTIVES, Perspective
 from agents.gtp.options import GtpOptions
 from agents.gtp.searcher import PlayerFactory
 from agents.gtp.service import serve_analysis, serve_gtp, standard_streams
-from agents.registry import check_spec, make_agent, parse_spec
+from agents.registry import check_spec, make_agent
 from go_env.errors import HonteError
 from go_env.rules import Rules, fair_komi
 
@@ -26,12 +26,6 @@ class Choice:
 
     spec: str
     reason: str = ""
-
-    @property
-    def simulations(self) -> int | None:
-        """The simulations per move that the spec names; a clock does not override them."""
-        text = parse_spec(self.spec).options.get("sims")
-        return int(text) if text is not None and text.isdecimal() else None
 
 
 def choose_player(spec: str | None) -> Choice:
@@ -81,7 +75,7 @@ def run_gtp(
         komi=fair_komi(size) if komi is None else komi,
         rules=rules,
         ponder=ponder,
-        simulations=choice.simulations if simulations is None else simulations,
+        simulations=simulations,
     )
     _check(options)
     factory = player_factory(choice)
@@ -102,6 +96,7 @@ def run_analysis(
         raise HonteError(f"visits {visits} must be at least 1")
     if perspective not in PERSPECTIVES:
         raise HonteError(f"perspective must be one of {', '.join(PERSPECTIVES)}")
+    _check_seed(seed)
     choice = choose_player(spec)
     factory = player_factory(choice)
     with standard_streams() as (read, write):
@@ -115,10 +110,14 @@ def _check(options: GtpOptions) -> None:
         raise HonteError(f"simulations {options.simulations} must be at least 1")
     if not math.isfinite(options.komi):
         raise HonteError(f"komi {options.komi} is not a number of points")
-    if options.seed < 0:
-        raise HonteError(f"seed {options.seed} must not be negative")
+    _check_seed(options.seed)
     if options.move_time_s is not None and not 0 < options.move_time_s < math.inf:
         raise HonteError(f"seconds per move {options.move_time_s} must be more than 0")
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise HonteError(f"seed {seed} must not be negative")
 
 
 def _tell(choice: Choice) -> None:

@@ -10,7 +10,8 @@ class GtpOptions:
     size: int = 9  # until the client says `boardsize`
     komi: float = 7.0
     rules: str = "tromp-taylor"  # a preset of go_env.rules
-    name: str = "Honte"  # Lizzie takes names that begin with KataGo for kata-analyze engines
+    #: Lizzie sends kata-analyze to names that begin with KataGo: `python -m agents.gtp --name`.
+    name: str = "Honte"
     ponder: bool = False  # search on in the opponent's time
     simulations: int | None = None  # per move; None: as the player's spec says
     move_time_s: float | None = None  # per move, beside any clock

@@ -114,9 +114,10 @@ class PlayCommands:
         if options.move_time_s is not None:
             latest = options.move_time_s if latest is None else min(latest, options.move_time_s)
             planned = latest if planned is None else min(planned, latest)
-        simulations = options.simulations
+        seat = self._state.seat
+        simulations = seat.limit if options.simulations is None else options.simulations
         if simulations is None and latest is None:
-            simulations = self._state.seat.simulations or 1
+            simulations = seat.simulations or 1
         return Limits(
             simulations,
             None if planned is None else started + planned,

@@ -6,6 +6,7 @@ Source: KataGo docs/GTP_Extensions.md. Honte scores by area and knows no button 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,19 +23,21 @@ _AREA_RULES: dict[str, tuple[Ko, bool]] = {
     "cgos": ("positional", False),
     "aga": ("situational", False),
     "bga": ("situational", False),
+    "french": ("situational", False),
     "new-zealand": ("situational", True),
-    "new_zealand": ("situational", True),
     "nz": ("situational", True),
+    "ing": ("positional", True),
+    "goe": ("positional", True),
 }
 #: Rule sets that Honte can only approximate, by the nearest that it plays.
 _NEAREST = {
     "japanese": "chinese",
     "korean": "chinese",
     "stone-scoring": "chinese",
-    "stone_scoring": "chinese",
+    "ancient-area": "chinese",
     "aga-button": "aga",
-    "aga_button": "aga",
 }
+_JOINTS = re.compile("[ _-]")
 _KO_WORDS: dict[str, Ko] = {
     "SIMPLE": "simple",
     "POSITIONAL": "positional",
@@ -50,6 +53,7 @@ _BONUS = {
     "chinese-kgs": "N",
     "aga": "N-1",
     "bga": "N-1",
+    "french": "N-1",
 }
 
 
@@ -63,7 +67,7 @@ def bonus_of(value: Any) -> str:
         if bonus not in ("0", "N", "N-1"):
             raise HonteError("whiteHandicapBonus must be one of 0, N, N-1")
         return bonus
-    name = str(value).strip().lower()
+    name = _shorthand(str(value))
     return _BONUS.get(_NEAREST.get(name, name), "0")
 
 
@@ -83,13 +87,19 @@ def rules_to_json(rules: Rules, bonus: str) -> str:
     )
 
 
-def parse_rules(text: str, base: Rules) -> tuple[Rules, str, str | None]:
-    """Read a shorthand name or JSON text; return the rules, the bonus and what is lost.
+def _shorthand(text: str) -> str:
+    """Return the name as it is listed here, of `New Zealand` or `chinese_ogs` too."""
+    plain = _JOINTS.sub("", text.strip().lower())
+    names = (*_AREA_RULES, *_NEAREST)
+    return next((name for name in names if _JOINTS.sub("", name) == plain), plain)
+
+
+def parse_rules(value: Any, base: Rules) -> tuple[Rules, str, str | None]:
+    """Read a shorthand name, fields or their JSON text; return rules, bonus and what is lost.
 
     See `rules_from_value` and `bonus_of`.
     """
-    value: Any = text.strip()
-    if value.startswith("{"):
+    if isinstance(value, str) and value.strip().startswith("{"):
         try:
             value = json.loads(value)
         except (json.JSONDecodeError, RecursionError):
@@ -106,7 +116,7 @@ def rules_from_value(value: Any, base: Rules) -> tuple[Rules, str | None]:
         base: gives size, komi and the fields that are not named.
     """
     if isinstance(value, str):
-        name = value.strip().lower()
+        name = _shorthand(value)
         nearest = _NEAREST.get(name, name)
         if nearest not in _AREA_RULES:
             raise HonteError(f"unknown rules: use one of {', '.join(sorted(_AREA_RULES))}")

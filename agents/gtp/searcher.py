@@ -79,6 +79,7 @@ class AgentSearcher:
                 score=None,
                 lcb=value,
                 pv=[action],
+                pv_visits=[1],
                 order=order,
             )
             for order, action in enumerate(actions)
@@ -133,6 +134,11 @@ class Seat:
     def simulations(self) -> int | None:
         """The simulations per move that the player was made for, if it searches."""
         return self.agent.simulations if isinstance(self.agent, MctsAgent) else None
+
+    @property
+    def limit(self) -> int | None:
+        """The simulations per move that the player does not exceed with any clock."""
+        return self.agent.limit if isinstance(self.agent, MctsAgent) else None
 
     @property
     def evaluator(self) -> Evaluator | None:

@@ -133,10 +133,15 @@ def _metadata(**changes: Any) -> Damage:
         (_metadata(network__feature_version=99), "99"),
         (_metadata(network__features="nonsense"), "nonsense"),
         (_metadata(network__planes=3), "3 input planes"),
-        (_metadata(network__blocks=0), "blocks must be a positive integer"),
+        (_metadata(network__blocks=0), "blocks must be an integer from 1 to 1000, not 0"),
+        (_metadata(network__blocks=10**5), "blocks must be an integer from 1 to 1000"),
+        (_metadata(network__channels=10**10), "channels must be an integer from 1 to 10000"),
+        (_metadata(network__features=["lean"]), "features must be a name"),
         (_metadata(network__depth=4), "missing or unknown keys: depth"),
         (_metadata(rules__ko="triple"), "unknown ko rule 'triple'"),
         (_metadata(rules__handicap=1), "rules are not understood"),
+        (_metadata(rules__suicide="no"), "rules are not understood: 'suicide' is 'no'"),
+        (_metadata(rules__size=9.5), "rules are not understood: 'size' is 9.5"),
     ],
 )
 def test_damage_is_named_in_one_line(saved: Path, damage: Damage, message: str) -> None:

@@ -12,8 +12,8 @@ from go_env.position import Position
 from go_env.rules import Rules
 
 
-def clocked() -> ClockedAgent:
-    return ClockedAgent(make_agent("rollout?sims=10", size=9), size=9)
+def clocked(spec: str = "rollout") -> ClockedAgent:
+    return ClockedAgent(make_agent(spec, size=9), size=9)
 
 
 def seconds_for(agent: ClockedAgent, system: TimeSystem, left: Remaining) -> float:
@@ -52,8 +52,16 @@ def test_is_ready_before_its_clock_runs():
     assert time.process_time() - started < 1.0
 
 
+def test_simulations_that_are_named_are_not_exceeded():
+    agent = clocked("rollout?sims=2e1")
+    system = TimeSystem("canadian", 0.0, 30.0, 1)
+    agent.set_clock(system, {color: Remaining(0.0, 30.0, 1) for color in (BLACK, WHITE)})
+    (decision,) = agent.choose([Position.initial(Rules(size=9))])
+    assert decision.visits.sum() <= 20 + 2 * 8  # and those that warmed it up
+
+
 def test_plays_its_simulations_without_a_clock():
-    agent = clocked()
+    agent = clocked("rollout?sims=10")
     (decision,) = agent.choose([Position.initial(Rules(size=9))])
     assert decision.visits.sum() == pytest.approx(10, abs=1)
     assert agent.name == "rollout?sims=10"

@@ -10,7 +10,7 @@ import pytest
 
 from agents import gtp_process
 from agents.gtp.clock import Remaining, TimeSystem
-from agents.gtp_agent import GtpAgent
+from agents.gtp_agent import GtpAgent, check_told_time
 from agents.gtp_process import EngineFailure, EngineRefusal, GtpProcess, engine_words
 from go_env.coords import BLACK, WHITE, action_from_vertex
 from go_env.errors import HonteError
@@ -157,6 +157,18 @@ def test_the_clock_is_told_and_bounds_the_wait(play):
     assert sent(agent)[-3:] == ["time_settings 0 1 1", "time_left w 3 0", "time_left b 1 1"]
 
 
+def test_a_time_control_that_would_be_told_as_none_is_refused():
+    for system in (
+        TimeSystem("canadian", 0.0, 0.5, 1),
+        TimeSystem("byoyomi", 60.0, 0.9, 3),
+        TimeSystem("absolute", 0.5),
+    ):
+        with pytest.raises(HonteError, match=r"whole seconds .* use 1 second"):
+            check_told_time(system)
+    for system in (TimeSystem("canadian", 0.5, 1.0, 1), TimeSystem("absolute", 1.0), TimeSystem()):
+        check_told_time(system)
+
+
 def test_a_missing_program_and_a_bad_command_line_are_one_clear_line():
     with pytest.raises(HonteError, match="no-such-engine: not found; check gtp:no-such-engine"):
         GtpAgent("no-such-engine --mode gtp")
@@ -223,6 +235,21 @@ def test_refusals_and_failures_are_told_apart():
         process.send("genmove b", 5)
     assert not process.alive
     process.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [("B+3.5", 3.5), ("w+31", -31.0), ("0", 0.0), ("0.0", 0.0), ("Draw", 0.0), ("jigo", 0.0)]
+    + [(text, None) for text in ("3.5", "b3.5", "0.5", "B+inf", "B+nan", "B+Resign", "B+", "")],
+)
+def test_only_a_score_is_read_as_one(play, monkeypatch, text, score):
+    agent = play(fake())
+    monkeypatch.setattr(agent._engine, "send", lambda command, timeout_s: text)
+    if score is not None:
+        assert agent.final_score(position_of("E5")) == score
+    else:
+        with pytest.raises(EngineFailure, match="is no score"):
+            agent.final_score(position_of("E5"))
 
 
 @needs_gnugo

@@ -247,7 +247,13 @@ def test_analysis_is_ordered_and_playable() -> None:
         position = Position.initial(RULES)
         for action in move.pv:
             position = position.play(action)
-    assert max(len(move.pv) for move in analysis.moves) > 2
+        assert len(move.pv_visits) == len(move.pv)
+        assert move.pv_visits[0] == move.visits
+        assert move.pv_visits == sorted(move.pv_visits, reverse=True)
+    best = analysis.moves[0]
+    assert len(best.pv) > 2
+    found.set_position(START.play(best.pv[0]))
+    assert found.analysis().moves[0].visits == best.pv_visits[1]
     assert float(analysis.policy.sum()) == pytest.approx(1, abs=1e-4)
 
 

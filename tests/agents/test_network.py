@@ -109,9 +109,9 @@ def test_configs_survive_json_and_reject_nonsense() -> None:
     assert str(config) == "3x16"
     with pytest.raises(HonteError, match="keys: depth"):
         NetworkConfig.from_dict({**config.to_dict(), "depth": 3})
-    with pytest.raises(HonteError, match="channels must be a positive integer, not 0"):
+    with pytest.raises(HonteError, match="channels must be an integer from 1 to 10000, not 0"):
         NetworkConfig(channels=0)
-    with pytest.raises(HonteError, match="blocks must be a positive integer"):
+    with pytest.raises(HonteError, match="blocks must be an integer"):
         NetworkConfig(blocks=True)
 
 

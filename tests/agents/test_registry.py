@@ -40,6 +40,8 @@ def test_specs_are_taken_apart() -> None:
         ("rollout?sims=many", "not a number"),
         ("rollout?sims=0", "at least 1"),
         ("rollout?sims", "key=value"),
+        ("honte?sims=", "'sims=' is not an option of the form key=value"),
+        ("honte?sims=5&sims=7", "'sims' is given twice"),
         ("rollout?search=alphabeta", "puct or gumbel"),
         ("rollout?leaves=0", "leaves must be .* at least 1"),
         ("honte:/nowhere/at/all", "no such weights"),
@@ -89,6 +91,14 @@ def test_a_cache_answers_as_the_network_does() -> None:
     assert isinstance(cached, MctsAgent)
     assert isinstance(cached.evaluator, CachedEvaluator)
     assert cached.evaluator.hits >= 40  # the second time nothing is new
+
+
+def test_simulations_are_a_limit_under_a_clock_where_they_are_named() -> None:
+    named, default = (make_agent(spec, size=5) for spec in ("rollout?sims=1e3", "rollout"))
+    assert isinstance(named, MctsAgent)
+    assert isinstance(default, MctsAgent)
+    assert named.simulations == default.simulations == named.limit == 1000
+    assert default.limit is None
 
 
 def test_players_keep_their_name_and_seed() -> None:

@@ -27,7 +27,9 @@ def talk():
 
 
 def move(action, order, visits=10, value=0.2, pv=None):
-    return MoveInfo(action, visits, value, 0.25, 1.5, value - 0.1, pv or [action], order)
+    pv = pv or [action]
+    pv_visits = [max(visits - 3 * i, 1) for i in range(len(pv))]
+    return MoveInfo(action, visits, value, 0.25, 1.5, value - 0.1, pv, pv_visits, order)
 
 
 ANALYSIS = Analysis(
@@ -82,6 +84,14 @@ def test_root_and_ownership_only_when_asked():
     values = [float(word) for word in owner.split()]
     assert len(values) == 81 and values[0] == -1.0 and values[80] == 1.0
     assert " rootInfo visits 21 " in head and "\n" not in asked
+
+
+def test_the_visits_of_a_continuation_follow_it_when_asked():
+    words = "b pvVisits true pvEdgeVisits true maxmoves 1".split()
+    layout = parse_request(words, 9, BLACK, kata=True).layout
+    line = format_line(ANALYSIS, layout)
+    assert line.endswith(" pv E5 pass A9 pvVisits 10 7 4 pvEdgeVisits 10 7 4")
+    assert "Visits" not in format_line(ANALYSIS, Layout(9))
 
 
 def test_number_of_moves():

@@ -2,17 +2,21 @@
 
 import io
 import json
+import sys
 
 import pytest
 
+from agents.gtp import __main__ as command
 from agents.gtp.json_analysis import AnalysisEngine, AnalysisOptions
 from agents.gtp.json_query import QueryError, parse_query
 from agents.gtp.json_reply import position_hash
 from agents.gtp.lines import LineReader
+from agents.gtp.main import run_analysis
 from agents.gtp.protocol import Output
 from agents.mcts_agent import MctsAgent
 from agents.registry import PLAY_SEARCH
-from go_env.coords import WHITE
+from go_env.coords import BLACK, WHITE
+from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.rules import Rules
 from gtp_talk import no_player, random_player
@@ -58,6 +62,14 @@ def test_an_answer_has_what_katrain_reads():
     assert len(policy) == 26
     assert [i for i, p in enumerate(policy) if p == -1] == [1 * 5 + 3, 2 * 5 + 2]
     assert sum(p for p in policy if p >= 0) == pytest.approx(1)
+
+
+def test_the_visits_of_a_continuation_are_those_of_the_search():
+    (answer,) = serve(query(maxVisits=200, includePVVisits=True))
+    for m in answer["moveInfos"]:
+        visits = m["pvVisits"]
+        assert visits == m["pvEdgeVisits"] == sorted(visits, reverse=True)
+        assert len(visits) == len(m["pv"]) and visits[0] == m["visits"] and visits[-1] >= 1
 
 
 def test_a_field_that_is_null_is_not_given():
@@ -245,7 +257,12 @@ def test_terminate_while_waiting_and_while_searching():
 
 def test_handicap_bonus():
     stones = [["B", "A1"], ["B", "E5"], ["B", "A5"]]
-    for rules, bonus in (("chinese", 3), ("aga", 2), ("tromp-taylor", 0)):
+    for rules, bonus in (
+        ("chinese", 3),
+        ("French", 2),
+        ("tromp-taylor", 0),
+        ('{"whiteHandicapBonus":"N"}', 3),
+    ):
         parsed = parse_query(query(moves=[], initialStones=stones, rules=rules))
         assert parsed.positions[0].komi == 7 + bonus
     parsed = parse_query(query(moves=[], initialStones=stones, whiteHandicapBonus="N"))
@@ -257,8 +274,45 @@ def test_handicap_bonus():
 def test_initial_player_and_ended_games():
     parsed = parse_query(query(moves=[], initialPlayer="W"))
     assert parsed.positions[0].to_play == WHITE
+    stones = [["B", "A1"], ["B", "E5"]]
+    assert parse_query(query(moves=[], initialStones=stones)).positions[0].to_play == WHITE
+    for others in (stones[:1], [*stones, ["W", "C3"]]):
+        assert parse_query(query(moves=[], initialStones=others)).positions[0].to_play == BLACK
     parsed = parse_query(query(moves=[["W", "(0,0)"], ["W", "pass"], ["B", "pass"]]))
     assert parsed.positions[0].board[0, 0] == WHITE and not parsed.positions[0].ended
+
+
+def test_settings_may_be_text():
+    parsed = parse_query(
+        query(maxVisits=None, overrideSettings={"maxVisits": "3", "maxTime": ".5"})
+    )
+    assert (parsed.max_visits, parsed.max_time_s, parsed.warnings) == (3, 0.5, ())
+
+
+def test_moves_that_only_ko_or_suicide_forbids_are_replayed_with_a_warning():
+    suicide, superko = "A2 E5 B1 A1", "A3 D3 B4 C4 B2 C2 pass B3 C3 pass pass B3"
+    for vertices, reason in ((suicide, "A1 is suicide"), (superko, "B3 is forbidden by")):
+        moves = [["BW"[ply % 2], vertex] for ply, vertex in enumerate(vertices.split())]
+        parsed = parse_query(query(moves=moves, rules="chinese-ogs"))
+        ((field, text),) = parsed.warnings
+        assert field == "moves" and text.startswith(f"Illegal move {len(moves) - 1}: {reason}")
+        assert len(parsed.positions[0].moves) == len(moves)
+    with pytest.raises(QueryError, match=r"^Illegal move 1: C3 is occupied$"):
+        parse_query(query(moves=[["B", "C3"], ["W", "C3"]]))
+
+
+def test_the_module_takes_the_options_of_an_analysis(monkeypatch):
+    told = {}
+    monkeypatch.setattr(command, "run_analysis", lambda spec, **options: told.update(options) or 0)
+    words = "gtp --analysis --visits 30 --perspective SIDETOMOVE --seed 4"
+    monkeypatch.setattr(sys, "argv", words.split())
+    assert command.main() == 0
+    assert told == {"visits": 30, "perspective": "SIDETOMOVE", "seed": 4}
+
+
+def test_a_negative_seed_is_refused_at_the_start():
+    with pytest.raises(HonteError, match="seed -1 must not be negative"):
+        run_analysis("random", seed=-1)
 
 
 def test_hashes():

@@ -47,6 +47,13 @@ def test_a_limit_per_move_leaves_an_exhausted_clock_alone(setting):
     assert time.monotonic() - started < 3.0  # 4 if the limit had its way; a move takes no time
 
 
+def test_simulations_that_a_player_names_are_not_exceeded_under_a_clock():
+    talk = Talk(player("rollout?sims=2e1"), GtpOptions(size=5))
+    talk.result("time_settings 600 0 0")
+    lines = talk.result("kata-genmove_analyze b rootInfo true").splitlines()
+    assert " rootInfo visits 36 " in lines[-2]  # with 16 that warmed it up
+
+
 def test_a_player_that_resigns_does_so_over_gtp():
     talk = Talk(player("rollout?sims=60&resign=0.5"), GtpOptions(komi=-60.0, size=5))
     assert talk.result("genmove w") == "resign"

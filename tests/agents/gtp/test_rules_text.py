@@ -22,6 +22,13 @@ BASE = Rules(size=13, komi=3.5)
         ('{"ko":"SIMPLE","suicide":true}', "simple", True),
         ('{"ko":"SITUATIONAL","scoring":"AREA","tax":"NONE"}', "situational", True),
         ("{}", "positional", True),
+        ("Tromp_Taylor", "positional", True),
+        ("tromptaylor", "positional", True),
+        ("chinese_ogs", "positional", False),
+        ("chinesekgs", "positional", False),
+        ("new zealand", "situational", True),
+        ("french", "situational", False),
+        ("goe", "positional", True),
     ],
 )
 def test_parse(text, ko, suicide):
@@ -31,7 +38,16 @@ def test_parse(text, ko, suicide):
 
 
 @pytest.mark.parametrize(
-    "text", ["japanese", "korean", "stone-scoring", '{"scoring":"TERRITORY"}', '{"hasButton":true}']
+    "text",
+    [
+        "japanese",
+        "korean",
+        "Stone Scoring",
+        "ancient-area",
+        "aga_button",
+        '{"scoring":"TERRITORY"}',
+        '{"hasButton":true}',
+    ],
 )
 def test_what_is_only_approximated_is_said(text):
     _, _, lost = parse_rules(text, BASE)
