@@ -162,7 +162,8 @@ def check_tensors(tensors: Mapping[str, Tensor], network: nn.Module, shape: str)
 
 
 def _publish(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    # The suffix by which a run removes at its next start what a kill has left behind.
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

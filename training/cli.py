@@ -88,6 +88,9 @@ def gtp(
     friendly_pass: Annotated[
         bool, typer.Option("--friendly-pass", help="Count dead stones as dead.")
     ] = False,
+    name: Annotated[
+        str, typer.Option(help="Told to the client; Lizzie knows `KataGo..` as its kind of engine.")
+    ] = "Honte",
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Be a GTP engine, for Sabaki, GoGui, Lizzie and the like."""
@@ -95,8 +98,9 @@ def gtp(
     from agents.gtp.options import GtpOptions
 
     more = GtpOptions(
-        move_time_s=seconds, never_resign=never_resign, friendly_pass=friendly_pass, seed=seed
-    )
+        name=name, move_time_s=seconds, never_resign=never_resign, friendly_pass=friendly_pass,
+        seed=seed,
+    )  # fmt: skip
     status = run_gtp(
         player,
         size=size,

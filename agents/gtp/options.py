@@ -10,7 +10,7 @@ class GtpOptions:
     size: int = 9  # until the client says `boardsize`
     komi: float = 7.0
     rules: str = "tromp-taylor"  # a preset of go_env.rules
-    #: Lizzie sends kata-analyze to names that begin with KataGo: `python -m agents.gtp --name`.
+    #: Lizzie sends kata-analyze to names that begin with KataGo: `honte gtp --name`.
     name: str = "Honte"
     ponder: bool = False  # search on in the opponent's time
     simulations: int | None = None  # per move; None: as the player's spec says

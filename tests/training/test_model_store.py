@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from agents.champion import champion_of_run
+from agents.checkpoint import save_checkpoint
+from agents.network import NetworkConfig, new_network
 from go_env.errors import HonteError
-from training.files import publish, publish_text
+from go_env.rules import Rules
+from training.files import publish, publish_text, remove_leftovers
 from training.model_store import Champion, ModelStore
 
 HOLD_LOCK = """
@@ -167,3 +170,20 @@ def test_damaged_champion_pointer_is_one_line(tmp_path: Path) -> None:
 def test_not_a_run_directory(tmp_path: Path) -> None:
     with pytest.raises(HonteError, match="is not a run directory"):
         ModelStore.existing(tmp_path)
+
+
+def test_what_a_kill_leaves_of_a_checkpoint_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*paths: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    monkeypatch.setattr(os, "unlink", lambda path: None)  # who is killed cleans nothing up
+    network = new_network(NetworkConfig(blocks=1, channels=4), seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path / "model-000001.safetensors", network, Rules(size=5), {})
+    monkeypatch.undo()
+    assert len(list(tmp_path.iterdir())) == 1
+    remove_leftovers(tmp_path)
+    assert not list(tmp_path.iterdir())
