@@ -201,6 +201,10 @@ class PolicyGradientLearner(NetworkLearner[ActorCritic]):
     def _losses(self, plies: Judged, rows: NDArray[np.int64]) -> dict[str, Tensor]:
         """Return policy loss and entropy (of the learner's own plies) and critic loss, as means."""
         logits, values = self.network(self._tensor(plies.planes[rows]))
+        value_loss = critic_loss(values, self._tensor(plies.returns[rows]))
+        if not plies.own[rows].any():  # all are the opponent's: a mean of nothing is not a number
+            nothing = torch.zeros_like(value_loss)
+            return {"policy_loss": nothing, "entropy": nothing, "value_loss": value_loss}
         own = self._tensor(plies.own[rows])
         legal, actions = self._tensor(plies.legal[rows]), self._tensor(plies.actions[rows])
         log_probs, entropy = masked_policy(logits[own], legal[own], actions[own])
@@ -210,11 +214,7 @@ class PolicyGradientLearner(NetworkLearner[ActorCritic]):
             policy_loss = clipped_policy_loss(log_probs, old, advantages, self._settings.clip)
         else:
             policy_loss = policy_gradient_loss(log_probs, advantages)
-        return {
-            "policy_loss": policy_loss,
-            "entropy": entropy.mean(),
-            "value_loss": critic_loss(values, self._tensor(plies.returns[rows])),
-        }
+        return {"policy_loss": policy_loss, "entropy": entropy.mean(), "value_loss": value_loss}
 
 
 def _fields(plies: Judged) -> list[np.ndarray]:

@@ -164,6 +164,29 @@ def test_replay_spans_plies_of_one_game_only() -> None:
     assert set(np.unique(np.abs(batch.returns[batch.discounts != 0]))) <= {0.0}
 
 
+def test_a_game_that_an_illegal_move_ended_is_counted_and_not_shown() -> None:
+    env = go_games(Rules(3, 0.5, move_limit=9), "lean", 16)
+    collector = QCollector(env, NETWORK, mask=False, seed=3)
+    network = DqnLearner(QRunConfig(network=NETWORK)).network
+    tallies = [collector.collect(QTask(unload(network), 1.0, 4)).tally for _ in range(20)]
+    assert all(tally.games for tally in tallies)
+    shown = [tally.sample for tally in tallies if tally.sample]
+    assert shown
+    assert all(Position.from_moves(Rules(3, 0.5, move_limit=9), moves).ended for moves in shown)
+
+
+def test_a_step_without_plies_of_the_learner_trains_the_critic_only() -> None:
+    learner = PolicyGradientLearner(PolicyGradientRunConfig(network=NETWORK))
+    games = PolicyCollector(ShownActionEnv(4, PLANES), NETWORK, True, seed=1).collect(
+        PolicyTask(*[unload(learner.network)] * 2)
+    )
+    plies = learner._judge(games)
+    told = learner._update(plies, np.flatnonzero(~plies.own), 0.0)
+    assert told["policy_loss"] == told["policy_entropy"] == 0.0
+    assert told["value_loss"] > 0
+    assert told["grad_norm"] > 0
+
+
 def test_pool_games_alternate_between_learner_and_opponent() -> None:
     env = go_games(Rules(3, 0.5, move_limit=9), "lean", 4)
     network = PolicyGradientLearner(PolicyGradientRunConfig(network=NETWORK)).network
