@@ -25,7 +25,7 @@ from training.gatekeeper import Verdict
 from training.learner import Learner
 from training.metrics import MetricsLog
 from training.model_store import ModelStore
-from training.records import GameRecord, load_games, save_games, why_refused
+from training.records import DamagedChunk, GameRecord, load_games, save_games, why_refused
 from training.replay import ReplayWindow
 from training.schedule import full_simulations, komi_for
 from training.self_play import PlayPlan
@@ -342,7 +342,7 @@ class Trainer:
                 break
             try:
                 games = load_games(path)
-            except HonteError as error:
+            except DamagedChunk as error:
                 path.rename(path.with_suffix(".damaged"))
                 self.alarm("damaged chunk", str(error))
                 continue

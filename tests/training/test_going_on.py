@@ -12,7 +12,7 @@ from agents.checkpoint import load_tensors, save_tensors
 from go_env.errors import HonteError
 from run_dirs import chunks, events
 from tiny_run import tiny_config
-from training import ray_runner
+from training import ray_runner, records
 from training.config import RunConfig
 from training.gatekeeper import GateConfig
 from training.local_runner import run
@@ -126,6 +126,16 @@ def test_the_crew_on_ray_asks_for_a_missing_rating(
         assert ray_runner._Crew(trainer, 1)._waiting == []
         trainer.crown_first()
         assert ray_runner._Crew(trainer, 1)._waiting == [("rate", 1)]
+
+
+def test_games_of_another_version_end_the_start_and_stay(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {path: path.read_bytes() for path in (run_dir / "games").iterdir()}
+    monkeypatch.setattr(records, "FORMAT_VERSION", records.FORMAT_VERSION + 1)
+    with pytest.raises(HonteError, match="go on with the version that wrote it"):
+        run(tiny_config(games=70), run_dir)
+    assert {path: path.read_bytes() for path in (run_dir / "games").iterdir()} == files
 
 
 @pytest.mark.parametrize("with_state", [True, False])
