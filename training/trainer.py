@@ -29,7 +29,7 @@ from training.records import DamagedChunk, GameRecord, load_games, save_games, w
 from training.replay import ReplayWindow
 from training.schedule import full_simulations, komi_for
 from training.self_play import PlayPlan
-from training.telemetry import LearnerMeter, SelfPlayMeter, rating_table
+from training.telemetry import LearnerMeter, SelfPlayMeter, game_event, of_champions, rating_table
 from training.worker import PlayResult, PlayTask, RatingResult, is_installed
 
 _KOMI_MEMORY = 300  # games of a size whose results tell the komi that is even today
@@ -171,7 +171,7 @@ class Trainer:
         if self._self_play.due:
             self._log.emit("selfplay", **self._self_play.report(self.window, self.evaluations,
                            self.rejected))  # fmt: skip
-            self._emit_game(games[-1])
+            self._log.emit("game", **game_event(games[-1], self.window.games_made))
 
     def learn(self, most_steps: int) -> int:
         """Make learner steps that are due, at most so many; return how many were made."""
@@ -238,6 +238,7 @@ class Trainer:
             self.alarm("anchor", problem)
         for anchor, black, score in result.games:
             self._matches.append((*((name, anchor) if black else (anchor, name)), score))
+        self._matches = of_champions(self._matches, self.store.champions())
         if result.games:
             table = rating_table(self._matches, self.config.loop.anchors)
             self._log.emit(
@@ -385,14 +386,6 @@ class Trainer:
         for spec in loop.anchors if loop.rate_games else ():
             if not is_installed(spec):
                 self._log.emit("notice", message=f"rated without '{spec}': it is not installed")
-
-    def _emit_game(self, game: GameRecord) -> None:
-        lead = abs(game.score)
-        result = "0" if lead == 0 else f"{'B' if game.score > 0 else 'W'}+{lead:g}"
-        self._log.emit(
-            "game", number=self.window.games_made, size=game.size, komi=game.komi,
-            moves=[int(move) for move in game.moves], result=result, model=game.model,
-        )  # fmt: skip
 
 
 def _now() -> str:
