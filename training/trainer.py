@@ -1,8 +1,8 @@
 """The one owner of a run's state: window, learner, models, counters. Runners feed and ask it.
 
 It starts no process and never waits. What it is told it puts on disk at once: games as chunks,
-models as checkpoints; so a run that is killed goes on from its directory and loses at most the
-games in flight and the learner steps since the last model.
+models as checkpoints; so a killed run goes on from its directory and loses at most the games in
+flight and the learner steps since the last model.
 """
 
 from __future__ import annotations
@@ -208,6 +208,11 @@ class Trainer:
         """Make the newest model the champion without a match: there is none yet."""
         self.store.promote(self.model, _now(), {"reason": "the first model"})
 
+    def put_forward(self, model: int) -> None:
+        """Note that a model waits for the gate's verdict: a restart asks for it again."""
+        self.candidates = {model}
+        self.save()
+
     def take_verdict(self, candidate: int, verdict: Verdict, duration_s: float) -> None:
         """Promote the candidate or not; go back to the champion's games after a clear loss."""
         self.candidates.discard(candidate)
@@ -281,6 +286,7 @@ class Trainer:
             "follow_champion": self._follow_champion,
             "games_made": self.window.games_made,
             "rows_made": self.window.rows_made,
+            "candidates": sorted(self.candidates),
             "matches": self._matches,
             "rng": self._rng.bit_generator.state,
         }
@@ -320,8 +326,9 @@ class Trainer:
         reuse = self.config.replay.reuse  # what was learned paid for its rows at the earlier one
         paid = self.learner.samples * (1 / state.get("reuse", reuse) - 1 / reuse)
         self._rows_given = state.get("rows_given", 0) + paid
-        champion = self.store.champion()
-        self._rated = state.get("rated", 0 if champion is None else champion.number)
+        self.candidates = set(state.get("candidates", ())) & set(self.store.numbers())
+        champions = self.store.champions()
+        self._rated = state.get("rated", champions[-1] if champions else 0)
 
     def _rows_owed(self) -> int:
         """Rows that a new run pays for of the games it begins with.
@@ -351,6 +358,7 @@ class Trainer:
             rows += made
             if is_later:
                 later_games, later_rows = later_games + len(games), later_rows + made
+                self.evaluations += sum(game.evaluations for game in games)
             chunks.append(games)
             newest = max(newest, first + len(games) - 1)
         made = max(games_made + later_games, newest)  # no good chunk's number is used again
