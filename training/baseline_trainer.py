@@ -42,8 +42,14 @@ def make_learner(config: BaselineConfig) -> BaselineLearner:
 
 
 def make_collector(config: BaselineConfig, index: int, start: int, count: int) -> Collector:
-    """Return a collector for another process, which builds no learner's state that it can avoid."""
-    return make_learner(config).collector(index, start, count)
+    """Return the collector number `index` of `count`; `start` counts the starts of the run.
+
+    No learner is built for it: its network would take up memory of the GPU in every process.
+    """
+    if not isinstance(config, QRunConfig):
+        return PolicyGradientLearner.collector(config, index, start, count)
+    kind = TableLearner if config.function == "table" else DqnLearner
+    return kind.collector(config, index, start, count)
 
 
 class BaselineTrainer:

@@ -14,7 +14,7 @@ from torch import Tensor
 from agents.baseline_network import ActorCritic
 from agents.pg_agent import ActorCriticEvaluator
 from training.baseline_config import PolicyGradientRunConfig
-from training.baseline_learner import NetworkLearner, merged, part_of
+from training.baseline_learner import NetworkLearner, collector_seed, merged, part_of
 from training.collectors import (
     Bools,
     Floats,
@@ -77,12 +77,14 @@ class PolicyGradientLearner(NetworkLearner[ActorCritic]):
     def uses_critic(self) -> bool:
         return self._settings.method != "reinforce" or self._settings.baseline == "value"
 
-    def collector(self, index: int, start: int, count: int) -> PolicyCollector:
-        config = self.config
-        games = max(2, -(-self._settings.games // count))
-        env = go_games(config.rules, config.network.features, games)
-        seed = self._collector_seed(index, start)
-        return PolicyCollector(env, config.network, self._settings.symmetries, seed)
+    @staticmethod
+    def collector(
+        config: PolicyGradientRunConfig, index: int, start: int, count: int
+    ) -> PolicyCollector:
+        settings = config.policy_gradient
+        env = go_games(config.rules, config.network.features, max(2, -(-settings.games // count)))
+        seed = collector_seed(config.seed, index, start)
+        return PolicyCollector(env, config.network, settings.symmetries, seed)
 
     def tasks(self, count: int, progress: float) -> Sequence[PolicyTask]:
         """Return one task for all: against one randomly drawn member of the pool, or itself."""

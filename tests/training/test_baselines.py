@@ -28,6 +28,8 @@ from training.baseline_config import (
     QRunConfig,
     load_baseline,
 )
+from training.baseline_learner import NetworkLearner
+from training.baseline_trainer import make_collector
 from training.collectors import PolicyCollector, PolicyTask, QCollector, QTask, go_games, unload
 from training.config import preset_names
 from training.dqn import DqnLearner
@@ -103,7 +105,7 @@ def run_table(preset: str, rounds: int) -> TableLearner:
     config = load_baseline("q-learning", preset)
     assert isinstance(config, QRunConfig)
     learner = TableLearner(config)
-    collector = learner.collector(0, 1, 1)
+    collector = make_collector(config, 0, 1, 1)
     for i in range(rounds):
         learner.absorb([collector.collect(t) for t in learner.tasks(1, i / rounds)], i / rounds)
     return learner
@@ -313,6 +315,21 @@ def test_several_collectors_on_ray(tmp_path: Path, algorithm: str) -> None:
     ray_baseline.run(config, tmp_path)
     text = (tmp_path / "metrics.jsonl").read_text()
     assert '"kind": "done"' in text
+
+
+def test_collectors_build_no_learner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its network would go to the GPU, in every process that plays."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a learner was built")
+
+    for kind in (NetworkLearner, TableLearner):
+        monkeypatch.setattr(kind, "__init__", fail)
+    for config in (
+        small_run("q-learning", 1), small_run("policy-gradient", 1),
+        load_baseline("q-learning", "2x2"),
+    ):  # fmt: skip
+        make_collector(config, 0, 1, 1)
 
 
 def test_exploration_falls_and_stays() -> None:
