@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import bandit_env
 from agents.checkpoint import load_tensors, save_tensors
 from agents.network import NetworkConfig
 from agents.registry import make_agent
@@ -17,7 +19,7 @@ from go_env.errors import HonteError
 from go_env.features import feature_set
 from go_env.position import Position
 from go_env.rules import Rules
-from training import baseline
+from training import baseline, baseline_trainer
 from training.baseline_config import (
     BaselineLoop,
     DqnConfig,
@@ -257,6 +259,33 @@ def test_more_budget_is_evaluated_as_evenly_and_keeps_as_many_files(tmp_path: Pa
     models = [line["model"] for line in lines if line["kind"] == "publish"]
     assert models == [1, 2, 3, 4, 5, 6, 7]  # at 0, 2, 4, 6, 8, then at 12 and 16 rounds
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+
+
+def anchored(fault: str, games: int, run_dir: Path) -> list[dict[str, object]]:
+    """Return the events of a run of one evaluation against an engine."""
+    engine = f"gtp:{sys.executable} {Path(bandit_env.__file__).with_name('fake_engine.py')} {fault}"
+    config = small_run("q-learning", 1)
+    loop = replace(config.loop, evaluations=1, anchors=(engine,), anchor_games=games)
+    baseline.run(replace(config, loop=loop), run_dir)
+    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_games_that_an_anchor_loses_by_its_conduct_are_not_scored(tmp_path: Path) -> None:
+    events = anchored("crash-always", 2, tmp_path)
+    assert not [event for event in events if event["kind"] == "evaluation"]
+    assert [event for event in events if event["kind"] == "alarm" and event["name"] == "anchor"]
+
+
+def test_anchors_are_met_from_different_openings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met = []
+    meet = baseline_trainer.meet_anchor
+    monkeypatch.setattr(
+        baseline_trainer, "meet_anchor", lambda *given: met.append(given[-1]) or meet(*given)
+    )
+    anchored("none", 6, tmp_path)
+    assert all(len({opening.moves for opening in openings}) == 3 for openings in met)
 
 
 def test_a_table_does_not_become_a_network(tmp_path: Path) -> None:
