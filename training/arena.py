@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 from agents.base import Agent, Decision
@@ -273,3 +273,28 @@ class Arena:
             seconds=(game.seconds[BLACK], game.seconds[WHITE]),
             note=note,
         )
+
+
+def meet_anchor(
+    player: Agent, anchor: Agent, spec: str, rules: Rules, openings: Sequence[Opening]
+) -> tuple[list[MatchGame], list[str]]:
+    """Play each opening with both colors against the player that a SPEC names.
+
+    An engine is one process, so its games follow each other; most refuse suicide.
+
+    Returns:
+        The games, and what went wrong in those that are left out: games lost by conduct (an engine
+        died, or played an illegal move) say nothing about strength.
+    """
+    is_engine = spec.startswith("gtp:")
+    rules = replace(rules, suicide=rules.suicide and not is_engine)
+    settings = ArenaSettings(parallel=1 if is_engine else 2 * len(openings))
+    games: list[MatchGame] = []
+    problems: list[str] = []
+    for pair in Arena((player, anchor), rules, settings).pairs(openings):
+        for game in pair.games:
+            if game.reason in ("forfeit", "illegal move"):
+                problems.append(f"no game against '{spec}': {game.note}")
+            else:
+                games.append(game)
+    return games, problems

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from training.baseline_config import Algorithm, BaselineConfig, QRunConfig, load_baseline
-from training.baseline_trainer import BaselineTrainer
+from training.baseline_trainer import BaselineTrainer, make_collector
 from training.config import config_hash, provenance
 from training.metrics import MetricsLog, TensorBoard
 from training.model_store import ModelStore
@@ -24,7 +24,7 @@ def run(
 ) -> None:
     """Train in this process until the budget is spent; the same call goes on where one stopped."""
     with open_baseline(config, run_dir, minutes, name, runner="local", workers=1) as trainer:
-        collector = trainer.learner.collector(0, trainer.starts, 1)
+        collector = make_collector(trainer.config, 0, trainer.starts, 1)
         while trainer.progress < 1.0:
             if trainer.evaluation_due:
                 trainer.evaluate()

@@ -27,6 +27,7 @@ class BaselineLoop:
     evaluations: int = 20  # over the whole budget, evenly spread
     anchors: tuple[str, ...] = ("random",)
     anchor_games: int = 100  # with each anchor at each evaluation, half of them as Black
+    opening_moves: int = 2  # random, before these games: many players repeat themselves
     keep_last: int = 5  # checkpoints
 
     def __post_init__(self) -> None:
@@ -34,8 +35,10 @@ class BaselineLoop:
             raise HonteError("give the run a budget: loop.minutes or loop.rounds above 0")
         if min(self.evaluations, self.keep_last, self.threads) < 1:
             raise HonteError("loop evaluations, keep_last and threads must be at least 1")
-        if min(self.rounds, self.workers, self.anchor_games) < 0:
-            raise HonteError("loop rounds, workers and anchor_games must not be negative")
+        if min(self.rounds, self.opening_moves, self.workers, self.anchor_games) < 0:
+            raise HonteError(
+                "loop rounds, opening_moves, workers and anchor_games must not be negative"
+            )
 
     def progress(self, elapsed_s: float, rounds: int) -> float:
         """Return the share of the budget that is spent, in [0, 1]."""
@@ -118,7 +121,7 @@ class PolicyGradientConfig:
     """REINFORCE, actor-critic (A2C with GAE) and PPO on whole games."""
 
     method: Literal["reinforce", "a2c", "ppo"] = "ppo"
-    games: int = 128  # an iteration, over all collectors; 128 (Silver et al. 2016)
+    games: int = 128  # an iteration, over all collectors, 2 each or more; 128 (Silver et al. 2016)
     baseline: Literal["none", "mean", "value"] = "value"  # reinforce: what a return is compared to
     discount: float = 1.0  # a ply; outcomes only, hence 1 (Silver et al. 2016)
     trace: float = 0.95  # lambda of GAE for a2c and ppo (Schulman et al. 2016: 0.9 to 0.99)

@@ -18,7 +18,7 @@ from agents.policy_agent import PolicyAgent
 from go_env.features import FeatureSet, feature_set
 from mcts.evaluator import Evaluator
 from training.baseline_config import Optimization, PolicyGradientRunConfig, QRunConfig
-from training.collectors import Collector, Tally
+from training.collectors import Tally
 
 _Network = TypeVar("_Network", QNetwork, ActorCritic)
 
@@ -36,10 +36,6 @@ class BaselineLearner(Protocol):
     overlaps: bool
     shape: str
     parameters: int
-
-    def collector(self, index: int, start: int, count: int) -> Collector:
-        """Return the player number `index` of `count`; `start` counts the starts of the run."""
-        ...
 
     def tasks(self, count: int, progress: float) -> Sequence[Any]:
         """Return what `count` collectors are to play in the next round."""
@@ -126,7 +122,7 @@ class NetworkLearner(Generic[_Network]):
         judge: Callable[[_Network, FeatureSet], Evaluator],
         optimization: Optimization,
     ) -> None:
-        self._rules, self._seed = config.rules, config.seed
+        self._rules = config.rules
         self._rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         with torch.random.fork_rng(devices=[]):
@@ -162,13 +158,15 @@ class NetworkLearner(Generic[_Network]):
         self.evaluations = values["evaluations"]
         self._rng.bit_generator.state = values["rng"]
 
-    def _collector_seed(self, index: int, start: int) -> int:
-        sequence = np.random.SeedSequence(self._seed, spawn_key=(1, index, start))
-        return int(sequence.generate_state(1)[0])
-
     def _tensor(self, array: np.ndarray) -> Tensor:
         # A copy: what comes through Ray is read-only.
         return torch.from_numpy(np.array(array)).to(self._device, non_blocking=True)
+
+
+def collector_seed(seed: int, index: int, start: int) -> int:
+    """Return the seed of a run's collector number `index` in its start number `start`."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(1, index, start))
+    return int(sequence.generate_state(1)[0])
 
 
 def part_of(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from go_env.coords import BLACK
 from go_env.env_games import game_rules
 from go_env.errors import HonteError
 from go_env.position import Position
-from training.arena import Arena, ArenaSettings
+from training.arena import meet_anchor
 from training.baseline_config import BaselineConfig, QRunConfig
 from training.baseline_learner import BaselineLearner, merged
 from training.collectors import Collector, Tally
@@ -25,7 +25,7 @@ from training.config import provenance
 from training.dqn import DqnLearner
 from training.metrics import MetricsLog
 from training.model_store import ModelStore
-from training.openings import Opening
+from training.openings import sample_openings
 from training.policy_gradient import PolicyGradientLearner
 from training.tabular import TableLearner
 
@@ -42,8 +42,14 @@ def make_learner(config: BaselineConfig) -> BaselineLearner:
 
 
 def make_collector(config: BaselineConfig, index: int, start: int, count: int) -> Collector:
-    """Return a collector for another process, which builds no learner's state that it can avoid."""
-    return make_learner(config).collector(index, start, count)
+    """Return the collector number `index` of `count`; `start` counts the starts of the run.
+
+    No learner is built for it: its network would take up memory of the GPU in every process.
+    """
+    if not isinstance(config, QRunConfig):
+        return PolicyGradientLearner.collector(config, index, start, count)
+    kind = TableLearner if config.function == "table" else DqnLearner
+    return kind.collector(config, index, start, count)
 
 
 class BaselineTrainer:
@@ -127,24 +133,26 @@ class BaselineTrainer:
         )  # fmt: skip
 
     def _play_anchor(self, spec: str) -> None:
-        """Play pairs of games from the empty board with colors swapped."""
-        rules = game_rules(0, None, self.config.rules)
-        pairs = (self.config.loop.anchor_games + 1) // 2
-        anchor = make_agent(spec, size=rules.size, seed=self.config.seed + self.model)
+        """Play pairs of games with colors swapped; those lost by conduct are alarms instead."""
+        loop, rules = self.config.loop, game_rules(0, None, self.config.rules)
+        seed = self.config.seed + self.model
+        openings = sample_openings(rules, loop.opening_moves, (loop.anchor_games + 1) // 2, seed)
+        anchor = make_agent(spec, size=rules.size, seed=seed)
         player = self.learner.agent(f"model-{self.model}")
         start_s = time.monotonic()
-        arena = Arena((player, anchor), rules, ArenaSettings(parallel=2 * pairs))
-        scores: dict[int, list[float]] = {0: [], 1: []}
-        for pair in arena.pairs([Opening("empty board")] * pairs):
-            for game in pair.games:
-                scores[game.fixture.leg].append(game.first_score)
+        games, problems = meet_anchor(player, anchor, spec, rules, openings)
         anchor.close()
+        for problem in problems:
+            self.alarm("anchor", problem)
+        if not games:
+            return
+        scores = [[game.first_score for game in games if game.fixture.leg == leg] for leg in (0, 1)]
         both = scores[0] + scores[1]
         self._log.emit(
             "evaluation", model=self.model, opponent=spec, games=len(both),
             step=self.learner.steps, wins=both.count(1.0), draws=both.count(0.5),
             losses=both.count(0.0), score=sum(both) / len(both),
-            score_black=sum(scores[0]) / pairs, score_white=sum(scores[1]) / pairs,
+            score_black=_mean(scores[0]), score_white=_mean(scores[1]),
             duration_s=time.monotonic() - start_s,
             cpu_s=time.process_time(),
         )  # fmt: skip
@@ -200,6 +208,10 @@ class BaselineTrainer:
 
 
 _COUNTERS = ("rounds", "games", "positions", "model")
+
+
+def _mean(scores: Sequence[float]) -> float | None:
+    return sum(scores) / len(scores) if scores else None
 
 
 class _Meter:

@@ -140,7 +140,8 @@ class BradleyTerry:
         for _ in range(_MAX_NEWTON_STEPS):
             chance = special.expit(x @ rows.T)
             slope = (target - weight * chance) @ rows
-            curve = np.einsum("re,ei,ej->rij", weight * chance * (1 - chance), rows, rows)
+            spread = weight * chance * (1 - chance)
+            curve = np.stack([(rows.T * one) @ rows for one in spread])
             curve += 1e-12 * np.eye(x.shape[1])
             step = np.linalg.solve(curve, slope[..., None])[..., 0]
             step *= np.minimum(1.0, 5.0 / np.maximum(np.abs(step).max(axis=1), 1e-300))[:, None]

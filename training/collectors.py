@@ -41,7 +41,7 @@ class Tally:
     plies: int = 0  # of finished games
     black_wins: int = 0
     draws: int = 0
-    sample: list[int] = field(default_factory=list)  # actions of one finished game
+    sample: list[int] = field(default_factory=list)  # actions of one finished, legal game
 
     def add(self, length: int, black_outcome: float, moves: list[int]) -> None:
         self.games += 1
@@ -135,7 +135,8 @@ class QCollector:
             actions[t] = self._choose(task.epsilon)
             self._planes, rewards[t], over[t], _, infos = self._env.step(actions[t])
             self._legal = self._allowed(infos)
-            self._note(actions[t], rewards[t], over[t], tally)
+            illegal = infos.get("final_info", {}).get("illegal", np.zeros(games, np.bool_))
+            self._note(actions[t], rewards[t], over[t], illegal, tally)
         planes[count], legal[count] = self._planes, self._legal
         return Plies(planes, legal, actions, rewards, over, tally)
 
@@ -151,12 +152,14 @@ class QCollector:
         mask = np.asarray(infos["action_mask"], np.bool_)
         return mask if self._mask else np.ones_like(mask)
 
-    def _note(self, actions: NDArray[np.int64], rewards: Floats, over: Bools, tally: Tally) -> None:
+    def _note(
+        self, actions: NDArray[np.int64], rewards: Floats, over: Bools, illegal: Bools, tally: Tally
+    ) -> None:
         for lane, moves in enumerate(self._moves):
             moves.append(int(actions[lane]))
             if over[lane]:
-                black_moved = len(moves) % 2 == 1
-                tally.add(len(moves), float(rewards[lane]) * (1 if black_moved else -1), moves)
+                outcome = float(rewards[lane]) * (1 if len(moves) % 2 == 1 else -1)
+                tally.add(len(moves), outcome, [] if illegal[lane] else moves)
                 self._moves[lane] = []
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from agents.baseline_network import QNetwork
 from agents.q_agent import QEvaluator
 from training.baseline_config import QRunConfig
-from training.baseline_learner import NetworkLearner, merged, part_of
+from training.baseline_learner import NetworkLearner, collector_seed, merged, part_of
 from training.collectors import Plies, QCollector, QTask, Tally, go_games, unload
 from training.losses import q_loss, q_targets
 from training.ply_replay import PlyReplay, Transitions
@@ -41,10 +41,10 @@ class DqnLearner(NetworkLearner[QNetwork]):
         self.replay = PlyReplay(self._capacity, carry, settings.steps, settings.symmetries)
         self._owed = 0.0  # samples that plies have paid for and no step has used
 
-    def collector(self, index: int, start: int, count: int) -> QCollector:
-        config = self.config
+    @staticmethod
+    def collector(config: QRunConfig, index: int, start: int, count: int) -> QCollector:
         env = go_games(config.rules, config.network.features, config.dqn.games)
-        seed = self._collector_seed(index, start)
+        seed = collector_seed(config.seed, index, start)
         return QCollector(env, config.network, config.dqn.mask, seed)
 
     def tasks(self, count: int, progress: float) -> Sequence[QTask]:

@@ -29,6 +29,8 @@ def run(
             trainer.finish(SPENT_BEFORE)
             return
         worker = Worker(trainer.config, 0, trainer.starts)
+        if trainer.candidates:
+            _judge(trainer, worker)
         _rate(trainer, worker)
         while trainer.progress < 1.0:
             task = trainer.next_task()
@@ -55,6 +57,7 @@ def _judge(trainer: Trainer, worker: Worker) -> None:
     if champion is None:
         trainer.crown_first()
     elif champion.number < candidate:
+        trainer.put_forward(candidate)
         start_s = time.monotonic()
         verdict = worker.gate(
             trainer.weights(candidate), trainer.weights(champion.number), candidate

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from go_env.errors import HonteError
-from training.files import FolderLock, publish, publish_bytes, publish_text, remove_leftovers
+from training.files import FolderLock, publish, publish_text, remove_leftovers
 
 _CHECKPOINT_NAME = re.compile(r"model-(\d{6,})\.safetensors")
 _CHUNK_NAME = re.compile(r"games-(\d+)\.npz")
@@ -150,27 +150,22 @@ class ModelStore:
         except (ValueError, TypeError, KeyError) as error:
             raise HonteError(f"{self._champion_path} is damaged: {error}") from None
 
+    def champions(self) -> tuple[int, ...]:
+        """Numbers of all champions so far, oldest first."""
+        champion = self.champion()
+        return () if champion is None else (*champion.previous, champion.number)
+
     def prune(self, keep_last: int, keep_every: int, also: Collection[int] = ()) -> list[int]:
         """Delete all checkpoints but the last few, each n-th (0: none), champions and `also`.
 
         Returns:
             Numbers of the deleted checkpoints.
         """
-        numbers, champion = self.numbers(), self.champion()
-        keep = {*numbers[max(0, len(numbers) - keep_last) :], *also}
+        numbers = self.numbers()
+        keep = {*numbers[max(0, len(numbers) - keep_last) :], *self.champions(), *also}
         if keep_every > 0:
             keep.update(number for number in numbers if number % keep_every == 0)
-        if champion is not None:
-            keep.update((champion.number, *champion.previous))
         dropped = [number for number in numbers if number not in keep]
         for number in dropped:
             self.checkpoint_path(number).unlink(missing_ok=True)
         return dropped
-
-    def write_state(self, name: str, data: bytes) -> None:
-        """Replace one piece of what a restarted run goes on from."""
-        publish_bytes(self.state_dir / name, data)
-
-    def read_state(self, name: str) -> bytes | None:
-        path = self.state_dir / name
-        return path.read_bytes() if path.is_file() else None

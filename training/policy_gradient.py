@@ -14,7 +14,7 @@ from torch import Tensor
 from agents.baseline_network import ActorCritic
 from agents.pg_agent import ActorCriticEvaluator
 from training.baseline_config import PolicyGradientRunConfig
-from training.baseline_learner import NetworkLearner, merged, part_of
+from training.baseline_learner import NetworkLearner, collector_seed, merged, part_of
 from training.collectors import (
     Bools,
     Floats,
@@ -77,12 +77,14 @@ class PolicyGradientLearner(NetworkLearner[ActorCritic]):
     def uses_critic(self) -> bool:
         return self._settings.method != "reinforce" or self._settings.baseline == "value"
 
-    def collector(self, index: int, start: int, count: int) -> PolicyCollector:
-        config = self.config
-        games = max(2, -(-self._settings.games // count))
-        env = go_games(config.rules, config.network.features, games)
-        seed = self._collector_seed(index, start)
-        return PolicyCollector(env, config.network, self._settings.symmetries, seed)
+    @staticmethod
+    def collector(
+        config: PolicyGradientRunConfig, index: int, start: int, count: int
+    ) -> PolicyCollector:
+        settings = config.policy_gradient
+        env = go_games(config.rules, config.network.features, max(2, -(-settings.games // count)))
+        seed = collector_seed(config.seed, index, start)
+        return PolicyCollector(env, config.network, settings.symmetries, seed)
 
     def tasks(self, count: int, progress: float) -> Sequence[PolicyTask]:
         """Return one task for all: against one randomly drawn member of the pool, or itself."""
@@ -201,6 +203,10 @@ class PolicyGradientLearner(NetworkLearner[ActorCritic]):
     def _losses(self, plies: Judged, rows: NDArray[np.int64]) -> dict[str, Tensor]:
         """Return policy loss and entropy (of the learner's own plies) and critic loss, as means."""
         logits, values = self.network(self._tensor(plies.planes[rows]))
+        value_loss = critic_loss(values, self._tensor(plies.returns[rows]))
+        if not plies.own[rows].any():  # all are the opponent's: a mean of nothing is not a number
+            nothing = torch.zeros_like(value_loss)
+            return {"policy_loss": nothing, "entropy": nothing, "value_loss": value_loss}
         own = self._tensor(plies.own[rows])
         legal, actions = self._tensor(plies.legal[rows]), self._tensor(plies.actions[rows])
         log_probs, entropy = masked_policy(logits[own], legal[own], actions[own])
@@ -210,11 +216,7 @@ class PolicyGradientLearner(NetworkLearner[ActorCritic]):
             policy_loss = clipped_policy_loss(log_probs, old, advantages, self._settings.clip)
         else:
             policy_loss = policy_gradient_loss(log_probs, advantages)
-        return {
-            "policy_loss": policy_loss,
-            "entropy": entropy.mean(),
-            "value_loss": critic_loss(values, self._tensor(plies.returns[rows])),
-        }
+        return {"policy_loss": policy_loss, "entropy": entropy.mean(), "value_loss": value_loss}
 
 
 def _fields(plies: Judged) -> list[np.ndarray]:

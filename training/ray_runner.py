@@ -148,6 +148,7 @@ class _Crew:
 
     def __post_init__(self) -> None:
         self._members = [self._hire() for _ in range(self.size)]
+        self._waiting = [("gate", model) for model in self.trainer.candidates]
         if self.trainer.unrated:
             self._request_ratings(self.trainer.unrated)
 
@@ -272,7 +273,7 @@ class _Crew:
             self._request_ratings(model)
         elif not any(m.job == "gate" and m.call is not None for m in self._members):
             self._waiting = [job for job in self._waiting if job[0] != "gate"] + [("gate", model)]
-            self.trainer.candidates = {model}
+            self.trainer.put_forward(model)
 
     def _request_ratings(self, model: int) -> None:
         if self.trainer.config.loop.rate_games:

@@ -5,6 +5,7 @@ Letters: T moves of a game, R of them with a policy target, P = N*N points, A = 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,11 @@ from go_env.jit import kernel
 from go_env.layout import LEGAL, new_boards
 from go_env.layout import cell_of as cell_of_point
 from go_env.rules import Rules
+
+
+class DamagedChunk(HonteError):
+    """A file holds other bytes than `save_games` wrote; no later reading will mend it."""
+
 
 PASSES, SETTLED, LIMIT = 0, 1, 2  # why a game ended
 FORMAT_VERSION = 1
@@ -75,18 +81,31 @@ def save_games(path: Path, games: Sequence[GameRecord]) -> None:
 
 
 def load_games(path: Path) -> list[GameRecord]:
-    """Read games back; HonteError if the file is damaged."""
+    """Read games back.
+
+    Raises:
+        DamagedChunk: the file is damaged.
+        HonteError: it cannot be read now, or not by this version.
+    """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
+        file = io.BytesIO(path.read_bytes())  # beyond here every error but one is damage
+        with np.load(file, allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
-        return _split(arrays)
+        version = int(arrays["format_version"])
+        if version == FORMAT_VERSION:
+            return _split(arrays)
+    except (OSError, MemoryError) as error:
+        reason = "out of memory" if isinstance(error, MemoryError) else error.strerror
+        raise HonteError(f"cannot read {path}: {reason}; the file was left as it is") from None
     except Exception as error:  # damage shows anywhere in zipfile, zlib and numpy
-        raise HonteError(f"{path} is not a readable chunk of games: {error}") from None
+        raise DamagedChunk(f"{path} is not a readable chunk of games: {error}") from None
+    raise HonteError(
+        f"{path} has format {version}, this version of Honte reads {FORMAT_VERSION}: "
+        "go on with the version that wrote it, or use a new --run directory"
+    )
 
 
 def _split(arrays: dict[str, NDArray[np.generic]]) -> list[GameRecord]:
-    if int(arrays["format_version"]) != FORMAT_VERSION:
-        raise HonteError("it was written by another version of Honte")
     games = []
     scalars = [name for name in _SCALARS if name in arrays]  # older files lack the newest
     move = target = cell = point = 0

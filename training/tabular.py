@@ -18,7 +18,7 @@ from agents.q_agent import TableAgent
 from agents.q_table import QTable
 from go_env.playout import random_states
 from training.baseline_config import QRunConfig
-from training.baseline_learner import merged
+from training.baseline_learner import collector_seed, merged
 from training.collectors import Floats, Tally
 from training.small_boards import SituationGraph, situation_graph, solve
 from training.tabular_kernels import TRANSITION, learn, mark_lines, play_episodes
@@ -78,9 +78,10 @@ class TableLearner:
         self.shape = f"table of {len(self.graph)} situations"
         self.parameters = int(self._legal.sum())
 
-    def collector(self, index: int, start: int, count: int) -> TableCollector:
-        spawned = np.random.SeedSequence(self.config.seed, spawn_key=(1, index, start))
-        return TableCollector(self.graph, int(spawned.generate_state(1)[0]))
+    @staticmethod
+    def collector(config: QRunConfig, index: int, start: int, count: int) -> TableCollector:
+        seed = collector_seed(config.seed, index, start)
+        return TableCollector(situation_graph(config.rules), seed)
 
     def tasks(self, count: int, progress: float) -> Sequence[TableTask]:
         epsilon = self.config.exploration.epsilon(progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,21 @@ class LearnerMeter:
         return result
 
 
+def of_champions(
+    matches: Iterable[tuple[str, str, float]], champions: Iterable[int]
+) -> list[tuple[str, str, float]]:
+    """Return the games without those of candidates that were never promoted.
+
+    Each of these met one champion and nobody else: its games tell nothing of others' ratings.
+    """
+    kept = {f"model {number}" for number in champions}
+    return [
+        (black, white, score)
+        for black, white, score in matches
+        if all(name in kept or not name.startswith("model ") for name in (black, white))
+    ]
+
+
 def rating_table(
     matches: Sequence[tuple[str, str, float]], anchors: Sequence[str]
 ) -> list[dict[str, Any]]:
@@ -136,6 +151,20 @@ def rating_table(
         elo = float(ratings.elo[i]) - zero
         table.append({"player": player, "elo": elo, "low": low, "high": high, "games": games})
     return sorted(table, key=lambda row: -row["elo"])
+
+
+def game_event(game: GameRecord, number: int) -> dict[str, Any]:
+    """Return the fields of a `game` event."""
+    lead = abs(game.score)
+    result = "0" if lead == 0 else f"{'B' if game.score > 0 else 'W'}+{lead:g}"
+    return {
+        "number": number,
+        "size": game.size,
+        "komi": game.komi,
+        "moves": [int(move) for move in game.moves],
+        "result": result,
+        "model": game.model,
+    }
 
 
 def _entropy(game: GameRecord) -> float:

@@ -1,8 +1,8 @@
 """The one owner of a run's state: window, learner, models, counters. Runners feed and ask it.
 
 It starts no process and never waits. What it is told it puts on disk at once: games as chunks,
-models as checkpoints; so a run that is killed goes on from its directory and loses at most the
-games in flight and the learner steps since the last model.
+models as checkpoints; so a killed run goes on from its directory and loses at most the games in
+flight and the learner steps since the last model.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from training.gatekeeper import Verdict
 from training.learner import Learner
 from training.metrics import MetricsLog
 from training.model_store import ModelStore
-from training.records import GameRecord, load_games, save_games, why_refused
+from training.records import DamagedChunk, GameRecord, load_games, save_games, why_refused
 from training.replay import ReplayWindow
 from training.schedule import full_simulations, komi_for
 from training.self_play import PlayPlan
-from training.telemetry import LearnerMeter, SelfPlayMeter, rating_table
+from training.telemetry import LearnerMeter, SelfPlayMeter, game_event, of_champions, rating_table
 from training.worker import PlayResult, PlayTask, RatingResult, is_installed
 
 _KOMI_MEMORY = 300  # games of a size whose results tell the komi that is even today
@@ -171,7 +171,7 @@ class Trainer:
         if self._self_play.due:
             self._log.emit("selfplay", **self._self_play.report(self.window, self.evaluations,
                            self.rejected))  # fmt: skip
-            self._emit_game(games[-1])
+            self._log.emit("game", **game_event(games[-1], self.window.games_made))
 
     def learn(self, most_steps: int) -> int:
         """Make learner steps that are due, at most so many; return how many were made."""
@@ -208,6 +208,11 @@ class Trainer:
         """Make the newest model the champion without a match: there is none yet."""
         self.store.promote(self.model, _now(), {"reason": "the first model"})
 
+    def put_forward(self, model: int) -> None:
+        """Note that a model waits for the gate's verdict: a restart asks for it again."""
+        self.candidates = {model}
+        self.save()
+
     def take_verdict(self, candidate: int, verdict: Verdict, duration_s: float) -> None:
         """Promote the candidate or not; go back to the champion's games after a clear loss."""
         self.candidates.discard(candidate)
@@ -238,6 +243,7 @@ class Trainer:
             self.alarm("anchor", problem)
         for anchor, black, score in result.games:
             self._matches.append((*((name, anchor) if black else (anchor, name)), score))
+        self._matches = of_champions(self._matches, self.store.champions())
         if result.games:
             table = rating_table(self._matches, self.config.loop.anchors)
             self._log.emit(
@@ -280,6 +286,7 @@ class Trainer:
             "follow_champion": self._follow_champion,
             "games_made": self.window.games_made,
             "rows_made": self.window.rows_made,
+            "candidates": sorted(self.candidates),
             "matches": self._matches,
             "rng": self._rng.bit_generator.state,
         }
@@ -319,8 +326,9 @@ class Trainer:
         reuse = self.config.replay.reuse  # what was learned paid for its rows at the earlier one
         paid = self.learner.samples * (1 / state.get("reuse", reuse) - 1 / reuse)
         self._rows_given = state.get("rows_given", 0) + paid
-        champion = self.store.champion()
-        self._rated = state.get("rated", 0 if champion is None else champion.number)
+        self.candidates = set(state.get("candidates", ())) & set(self.store.numbers())
+        champions = self.store.champions()
+        self._rated = state.get("rated", champions[-1] if champions else 0)
 
     def _rows_owed(self) -> int:
         """Rows that a new run pays for of the games it begins with.
@@ -342,7 +350,7 @@ class Trainer:
                 break
             try:
                 games = load_games(path)
-            except HonteError as error:
+            except DamagedChunk as error:
                 path.rename(path.with_suffix(".damaged"))
                 self.alarm("damaged chunk", str(error))
                 continue
@@ -350,6 +358,7 @@ class Trainer:
             rows += made
             if is_later:
                 later_games, later_rows = later_games + len(games), later_rows + made
+                self.evaluations += sum(game.evaluations for game in games)
             chunks.append(games)
             newest = max(newest, first + len(games) - 1)
         made = max(games_made + later_games, newest)  # no good chunk's number is used again
@@ -385,14 +394,6 @@ class Trainer:
         for spec in loop.anchors if loop.rate_games else ():
             if not is_installed(spec):
                 self._log.emit("notice", message=f"rated without '{spec}': it is not installed")
-
-    def _emit_game(self, game: GameRecord) -> None:
-        lead = abs(game.score)
-        result = "0" if lead == 0 else f"{'B' if game.score > 0 else 'W'}+{lead:g}"
-        self._log.emit(
-            "game", number=self.window.games_made, size=game.size, komi=game.komi,
-            moves=[int(move) for move in game.moves], result=result, model=game.model,
-        )  # fmt: skip
 
 
 def _now() -> str:

@@ -25,7 +25,7 @@ from go_env.rules import Rules
 from mcts.config import SearchConfig
 from mcts.evaluator import Evaluation, Evaluator
 from mcts.rollout import RolloutEvaluator
-from training.arena import Arena, ArenaSettings
+from training.arena import meet_anchor
 from training.config import RunConfig
 from training.gatekeeper import Gatekeeper, Verdict
 from training.openings import sample_openings
@@ -134,18 +134,12 @@ class Worker:
     ) -> None:
         """Add the games against one anchor."""
         loop, rules = self._config.loop, self._config.rules
-        is_engine = spec.startswith("gtp:")
         pairs = (loop.rate_games + 1) // 2
         openings = sample_openings(rules, self._config.gate.opening_moves, pairs, seed)
-        suicide = rules.suicide and not is_engine  # most engines refuse it
-        rules = replace(rules, move_limit=3 * rules.size**2, suicide=suicide)
-        settings = ArenaSettings(parallel=1 if is_engine else 2 * pairs)
-        for pair in Arena((champion, anchor), rules, settings).pairs(openings):
-            for game in pair.games:
-                if game.reason in ("forfeit", "illegal move"):
-                    result.problems.append(f"no game against '{spec}': {game.note}")
-                else:
-                    result.games.append((spec, game.fixture.leg == 0, game.black_score))
+        rules = replace(rules, move_limit=3 * rules.size**2)
+        games, problems = meet_anchor(champion, anchor, spec, rules, openings)
+        result.games.extend((spec, game.fixture.leg == 0, game.black_score) for game in games)
+        result.problems.extend(problems)
 
     def _agent(self, name: str, weights: Weights, simulations: int) -> Agent:
         """Return a player for matches: the run's search without noise."""

@@ -12,7 +12,7 @@ from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.rules import Rules
 from scripted_agent import RandomMover, Scripted
-from training.arena import Arena, ArenaSettings, Fixture
+from training.arena import Arena, ArenaSettings, Fixture, meet_anchor
 from training.match_clock import MatchClock, parse_clock
 from training.openings import Opening, sample_openings
 from training.sprt import Sprt, SprtBounds
@@ -199,3 +199,20 @@ def test_an_agent_that_miscounts_is_a_bug_and_says_so():
 
     with pytest.raises(RuntimeError, match="decisions for"):
         list(arena(Short("s"), PASS).pairs([EMPTY] * 3))
+
+
+@pytest.mark.parametrize(("spec", "suicide", "at_once"), [("gtp:x", False, 1), ("random", True, 2)])
+def test_engines_play_one_game_at_a_time_and_no_suicide(spec, suicide, at_once):
+    seen = []
+
+    def choose(position):
+        seen.append(position)
+        return Decision(action=25)
+
+    mover = RandomMover("mover", 1)
+    rules = Rules(size=5, komi=0.5, suicide=True)
+    games, problems = meet_anchor(mover, Scripted("anchor", choose), spec, rules, [EMPTY] * 2)
+    assert len(games) == 4
+    assert not problems
+    assert {position.rules.suicide for position in seen} == {suicide}
+    assert max(mover.calls) == at_once

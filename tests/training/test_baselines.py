@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import bandit_env
 from agents.checkpoint import load_tensors, save_tensors
 from agents.network import NetworkConfig
 from agents.registry import make_agent
@@ -17,7 +19,7 @@ from go_env.errors import HonteError
 from go_env.features import feature_set
 from go_env.position import Position
 from go_env.rules import Rules
-from training import baseline
+from training import baseline, baseline_trainer
 from training.baseline_config import (
     BaselineLoop,
     DqnConfig,
@@ -28,6 +30,8 @@ from training.baseline_config import (
     QRunConfig,
     load_baseline,
 )
+from training.baseline_learner import NetworkLearner
+from training.baseline_trainer import make_collector
 from training.collectors import PolicyCollector, PolicyTask, QCollector, QTask, go_games, unload
 from training.config import preset_names
 from training.dqn import DqnLearner
@@ -103,7 +107,7 @@ def run_table(preset: str, rounds: int) -> TableLearner:
     config = load_baseline("q-learning", preset)
     assert isinstance(config, QRunConfig)
     learner = TableLearner(config)
-    collector = learner.collector(0, 1, 1)
+    collector = make_collector(config, 0, 1, 1)
     for i in range(rounds):
         learner.absorb([collector.collect(t) for t in learner.tasks(1, i / rounds)], i / rounds)
     return learner
@@ -162,6 +166,29 @@ def test_replay_spans_plies_of_one_game_only() -> None:
     batch = replay.sample(500, np.random.default_rng(0))
     assert set(np.unique(batch.discounts)) <= {0.0, 1.0, -1.0}
     assert set(np.unique(np.abs(batch.returns[batch.discounts != 0]))) <= {0.0}
+
+
+def test_a_game_that_an_illegal_move_ended_is_counted_and_not_shown() -> None:
+    env = go_games(Rules(3, 0.5, move_limit=9), "lean", 16)
+    collector = QCollector(env, NETWORK, mask=False, seed=3)
+    network = DqnLearner(QRunConfig(network=NETWORK)).network
+    tallies = [collector.collect(QTask(unload(network), 1.0, 4)).tally for _ in range(20)]
+    assert all(tally.games for tally in tallies)
+    shown = [tally.sample for tally in tallies if tally.sample]
+    assert shown
+    assert all(Position.from_moves(Rules(3, 0.5, move_limit=9), moves).ended for moves in shown)
+
+
+def test_a_step_without_plies_of_the_learner_trains_the_critic_only() -> None:
+    learner = PolicyGradientLearner(PolicyGradientRunConfig(network=NETWORK))
+    games = PolicyCollector(ShownActionEnv(4, PLANES), NETWORK, True, seed=1).collect(
+        PolicyTask(*[unload(learner.network)] * 2)
+    )
+    plies = learner._judge(games)
+    told = learner._update(plies, np.flatnonzero(~plies.own), 0.0)
+    assert told["policy_loss"] == told["policy_entropy"] == 0.0
+    assert told["value_loss"] > 0
+    assert told["grad_norm"] > 0
 
 
 def test_pool_games_alternate_between_learner_and_opponent() -> None:
@@ -234,6 +261,33 @@ def test_more_budget_is_evaluated_as_evenly_and_keeps_as_many_files(tmp_path: Pa
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
 
 
+def anchored(fault: str, games: int, run_dir: Path) -> list[dict[str, object]]:
+    """Return the events of a run of one evaluation against an engine."""
+    engine = f"gtp:{sys.executable} {Path(bandit_env.__file__).with_name('fake_engine.py')} {fault}"
+    config = small_run("q-learning", 1)
+    loop = replace(config.loop, evaluations=1, anchors=(engine,), anchor_games=games)
+    baseline.run(replace(config, loop=loop), run_dir)
+    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_games_that_an_anchor_loses_by_its_conduct_are_not_scored(tmp_path: Path) -> None:
+    events = anchored("crash-always", 2, tmp_path)
+    assert not [event for event in events if event["kind"] == "evaluation"]
+    assert [event for event in events if event["kind"] == "alarm" and event["name"] == "anchor"]
+
+
+def test_anchors_are_met_from_different_openings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met = []
+    meet = baseline_trainer.meet_anchor
+    monkeypatch.setattr(
+        baseline_trainer, "meet_anchor", lambda *given: met.append(given[-1]) or meet(*given)
+    )
+    anchored("none", 6, tmp_path)
+    assert all(len({opening.moves for opening in openings}) == 3 for openings in met)
+
+
 def test_a_table_does_not_become_a_network(tmp_path: Path) -> None:
     config = load_baseline("q-learning", "2x2", ["loop.rounds=1", "loop.anchor_games=0"])
     assert isinstance(config, QRunConfig)
@@ -290,6 +344,21 @@ def test_several_collectors_on_ray(tmp_path: Path, algorithm: str) -> None:
     ray_baseline.run(config, tmp_path)
     text = (tmp_path / "metrics.jsonl").read_text()
     assert '"kind": "done"' in text
+
+
+def test_collectors_build_no_learner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its network would go to the GPU, in every process that plays."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a learner was built")
+
+    for kind in (NetworkLearner, TableLearner):
+        monkeypatch.setattr(kind, "__init__", fail)
+    for config in (
+        small_run("q-learning", 1), small_run("policy-gradient", 1),
+        load_baseline("q-learning", "2x2"),
+    ):  # fmt: skip
+        make_collector(config, 0, 1, 1)
 
 
 def test_exploration_falls_and_stays() -> None:

@@ -12,7 +12,7 @@ from agents.checkpoint import load_tensors, save_tensors
 from go_env.errors import HonteError
 from run_dirs import chunks, events
 from tiny_run import tiny_config
-from training import ray_runner
+from training import ray_runner, records
 from training.config import RunConfig
 from training.gatekeeper import GateConfig
 from training.local_runner import run
@@ -102,6 +102,39 @@ def test_a_champion_whose_rating_was_cut_short_is_rated_at_the_start(tmp_path: P
         assert trainer.unrated == 0
 
 
+def test_a_candidate_whose_verdict_was_cut_short_is_judged_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Actor:
+        def remote(self, *_: object) -> None: ...
+
+    config = tiny_config(games=1)
+    config = replace(config, loop=replace(config.loop, keep_last=1, rate_games=0))
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        trainer.crown_first()
+        trainer.put_forward(trainer.publish())
+        trainer.publish()
+    monkeypatch.setattr(ray_runner, "actor_class", lambda kind, workers: Actor())
+    with open_run(config, tmp_path, None, "", "ray", 1) as trainer:
+        assert ray_runner._Crew(trainer, 1)._waiting == [("gate", 2)]
+        trainer.publish()
+        assert trainer.store.numbers() == [1, 2, 4]
+    run(config, tmp_path)
+    assert events(tmp_path, "gate")[0]["candidate"] == 4
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        assert not trainer.candidates
+
+
+def test_games_after_the_last_save_count_with_their_evaluations(run_dir: Path) -> None:
+    path = run_dir / "state" / "learner.safetensors"
+    tensors, state = load_tensors(path)
+    last, games = max(chunks(run_dir).items())
+    state["games_made"], total = last - 1, state["evaluations"]
+    save_tensors(path, tensors, state)
+    with open_run(tiny_config(games=200), run_dir, None, "", "local", 1) as trainer:
+        assert trainer.evaluations == total + sum(game.evaluations for game in games)
+
+
 def test_a_rating_without_games_is_not_asked_for_again(tmp_path: Path) -> None:
     config = tiny_config(games=30)
     with open_run(config, tmp_path, None, "", "local", 1) as trainer:
@@ -126,6 +159,16 @@ def test_the_crew_on_ray_asks_for_a_missing_rating(
         assert ray_runner._Crew(trainer, 1)._waiting == []
         trainer.crown_first()
         assert ray_runner._Crew(trainer, 1)._waiting == [("rate", 1)]
+
+
+def test_games_of_another_version_end_the_start_and_stay(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {path: path.read_bytes() for path in (run_dir / "games").iterdir()}
+    monkeypatch.setattr(records, "FORMAT_VERSION", records.FORMAT_VERSION + 1)
+    with pytest.raises(HonteError, match="go on with the version that wrote it"):
+        run(tiny_config(games=70), run_dir)
+    assert {path: path.read_bytes() for path in (run_dir / "games").iterdir()} == files
 
 
 @pytest.mark.parametrize("with_state", [True, False])

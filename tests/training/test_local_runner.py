@@ -27,6 +27,7 @@ from training.gatekeeper import Verdict
 from training.local_runner import run
 from training.model_store import ModelStore
 from training.run_files import open_run
+from training.worker import RatingResult
 
 ROOT = Path(__file__).parents[2]
 
@@ -205,6 +206,18 @@ def test_a_clear_loss_sends_self_play_back_to_the_champion(tmp_path: Path) -> No
         trainer.take_verdict(candidate, replace(verdict(promoted=False), lost=True), 1.0)
         assert trainer.playing == 1
         assert trainer.publish() == trainer.playing == 3
+
+
+def test_candidates_that_were_rejected_are_not_rated(tmp_path: Path) -> None:
+    with open_run(tiny_config(games=60), tmp_path, None, "", "local", 1) as trainer:
+        trainer.crown_first()
+        for promoted in (False, True, False):
+            trainer.take_verdict(trainer.publish(), verdict(promoted), 1.0)
+        games = [("random", black, 0.5) for black in (True, False)]
+        trainer.take_ratings(3, RatingResult(games), 1.0)
+        assert len(trainer._matches) == 4
+    (rating,) = events(tmp_path, "rating")
+    assert {row["player"] for row in rating["table"]} == {"model 1", "model 3", "random"}
 
 
 def test_a_short_run_beats_random_moves(tmp_path: Path) -> None:

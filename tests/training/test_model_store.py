@@ -132,13 +132,6 @@ def test_a_strange_name_among_the_games_is_one_line(tmp_path: Path) -> None:
         store.chunks()
 
 
-def test_state_survives(tmp_path: Path) -> None:
-    store = store_with(tmp_path)
-    assert store.read_state("learner") is None
-    store.write_state("learner", b"123")
-    assert ModelStore(tmp_path).read_state("learner") == b"123"
-
-
 def test_second_trainer_is_refused_and_told_who_holds_it(tmp_path: Path) -> None:
     process = hold_lock(tmp_path)
     try:

@@ -11,6 +11,7 @@ import pytest
 from go_env.errors import HonteError
 from go_env.rules import Rules
 from self_played import CONFIG, RULES, made_games, one_move, same
+from training import records
 from training.records import LIMIT, SETTLED, GameRecord, load_games, save_games, why_refused
 
 ILLEGAL = "illegal move, or one after the end"
@@ -41,8 +42,26 @@ def test_a_truncated_chunk_is_one_clear_error(tmp_path: Path, kept: int) -> None
     path = tmp_path / "games.npz"
     save_games(path, made_games()[:8])
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(HonteError, match="not a readable chunk"):
+    with pytest.raises(records.DamagedChunk, match="not a readable chunk"):
         load_games(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [(OSError(24, "Too many open files"), "Too many open files"), (MemoryError(), "out of memory")],
+)
+def test_what_cannot_be_read_now_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    path = tmp_path / "games.npz"
+    save_games(path, made_games()[:8])
+    monkeypatch.setattr(np, "load", fail)
+    with pytest.raises(HonteError, match=f"cannot read .*: {says}") as told:
+        load_games(path)
+    assert not isinstance(told.value, records.DamagedChunk)
 
 
 def test_flipped_bytes_are_noticed(tmp_path: Path) -> None:
