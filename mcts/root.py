@@ -68,13 +68,13 @@ def ban_settled(roots, banned, alive):
     """Ban root moves inside unconditional territory; alive: int8 [1, N*N] scratch.
 
     Such a move gains nothing under area scoring, except to capture dead stones in the own
-    territory: while there are any, the own territory is left open. Near a move limit, where the
-    game may end before such stones are taken off, nothing is banned.
+    territory: while there are any, the own territory is left open. In the last 2N moves before a
+    move limit, which may come before such stones are taken off, nothing is banned.
     """
     for g in range(len(roots)):
         b = roots[g]
         side, own = np.int64(b.side), b.to_play
-        near_limit = np.int64(b.move_limit) - b.ply <= side * side
+        near_limit = np.int64(b.move_limit) - b.ply <= 2 * side
         fill_pass_alive(b, alive, 0)
         open_own = False
         for point in range(side * side):

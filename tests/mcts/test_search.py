@@ -220,7 +220,7 @@ def test_dead_stones_may_be_taken_off() -> None:
 def test_nothing_is_settled_when_the_move_limit_is_near() -> None:
     # A last move at D5, a dead stone that nobody takes off, leaves four of White's points neutral.
     rows = "\nXXO..\nXXO..\n.XOOO\nXXO.O\nXXOO.\n"
-    for limit, banned in ((1, False), (26, True)):
+    for limit, banned in ((1, False), (11, True)):
         position = parse_position(rows, Rules(5, -1.5, move_limit=limit))
         search = Search(UniformEvaluator(), CONFIGS["puct"], position.rules, 1, 100)
         search.set_positions([position])

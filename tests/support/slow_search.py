@@ -197,8 +197,8 @@ class SlowSearch:
     def find_banned(self) -> dict[int, bool]:
         """Return the root actions inside unconditional territory; see `mcts.root.ban_settled`."""
         position = self.position
-        limit, points = position.rules.move_limit, position.size**2
-        near_limit = limit is not None and limit - position.ply <= points
+        limit = position.rules.move_limit
+        near_limit = limit is not None and limit - position.ply <= 2 * position.size
         if near_limit or not self.config.prune_pass_alive:
             return {}
         alive, stones, own = position.pass_alive(), position.board.ravel(), position.to_play

@@ -129,7 +129,8 @@ def test_no_pass_alive_point_is_filled() -> None:
             for position, action in zip(positions_of(game), game.moves, strict=False):
                 alive, own = position.pass_alive(), position.to_play
                 dead_inside = (position.board.ravel() == 3 - own) & (alive == own)
-                if action < 25 and not dead_inside.any():
+                near_limit = 57 - position.ply <= 10
+                if action < 25 and not dead_inside.any() and not near_limit:
                     assert alive[action] == 0
 
 
