@@ -160,7 +160,7 @@ def _settle_players(players: Sequence[Player], log: MatchLog, out: Path) -> tupl
 
 def _check_openings(config: MatchConfig, log: MatchLog) -> None:
     """Refuse to go on with other openings: both games of a pair must have the same one."""
-    openings = make_openings(config, config.to_rules())
+    openings = make_openings(config, config.to_rules()) if log.records else []
     for record in log.records:
         if record.pair < len(openings):
             moves = openings[record.pair].moves

@@ -17,7 +17,7 @@ from go_env.errors import HonteError
 from training.baseline import open_baseline
 from training.baseline_config import BaselineConfig
 from training.baseline_trainer import BaselineTrainer, make_collector
-from training.ray_runner import actor_class, available_cores, ray_cluster
+from training.ray_runner import actor_class, available_cores, last_line, ray_cluster
 
 _MOST_DEATHS = 20
 
@@ -98,7 +98,7 @@ class _Collectors:
 
     def _replace(self, index: int, error: RayError) -> None:
         self._deaths += 1
-        last = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
+        last = last_line(error)
         if self._deaths >= _MOST_DEATHS:
             raise HonteError(f"{_MOST_DEATHS} collectors died; last: {last}")
         self._trainer.alarm("collector died", f"collector {index} was replaced: {last}")

@@ -250,10 +250,10 @@ class _Crew:
         self._deaths[member.job] += 1
         if self._deaths[member.job] >= _MOST_DEATHS:
             raise HonteError(
-                f"{_MOST_DEATHS} workers died in a row (last: {_short(error)}): see the logs in "
+                f"{_MOST_DEATHS} workers died in a row (last: {last_line(error)}): see the logs in "
                 "Ray's session folder, or use --runner local to see the error itself"
             )
-        self.trainer.alarm("worker died", f"worker {member.index} was replaced: {_short(error)}")
+        self.trainer.alarm("worker died", f"worker {member.index} was replaced: {last_line(error)}")
         if member.job in ("gate", "rate"):
             self._waiting.insert(0, (member.job, member.subject))
         ray.kill(member.actor)
@@ -289,6 +289,7 @@ class _Crew:
         return self._weights[number]
 
 
-def _short(error: RayError) -> str:
+def last_line(error: RayError) -> str:
+    """Return the line of Ray's report that says most."""
     lines = str(error).strip().splitlines()
     return lines[-1][:200] if lines else type(error).__name__
