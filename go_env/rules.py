@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -55,17 +56,46 @@ class Rules:
 
     @staticmethod
     def preset(name: str, size: int = 9, komi: float = 7.0, move_limit: int | None = None) -> Rules:
-        """Return a named rule set: `tromp-taylor`, `chinese` or `cgos`."""
+        """Return a rule set of PRESETS; raises HonteError for other names."""
         if name not in PRESETS:
             raise HonteError(f"unknown rules {name!r}: use one of {', '.join(PRESETS)}")
         ko, suicide = PRESETS[name]
         return Rules(size=size, komi=komi, ko=ko, suicide=suicide, move_limit=move_limit)
 
 
-#: Rule sets by name. `chinese` is the area-scoring rule set as programs play it: no suicide, simple
+#: Rule sets that score by area. `chinese` is the one that programs play: no suicide, simple
 #: ko (its superko clause is not enforced in practice). `cgos` is the computer Go server's.
+#: Source: KataGo docs/GTP_Extensions.md for the names and what they stand for.
 PRESETS: dict[str, tuple[Ko, bool]] = {
     "tromp-taylor": ("positional", True),
     "chinese": ("simple", False),
     "cgos": ("positional", False),
+    "chinese-ogs": ("positional", False),
+    "chinese-kgs": ("positional", False),
+    "aga": ("situational", False),
+    "bga": ("situational", False),
+    "french": ("situational", False),
+    "new-zealand": ("situational", True),
+    "nz": ("situational", True),
+    "ing": ("positional", True),
+    "goe": ("positional", True),
 }
+#: Rule sets that can only be approximated, and the nearest preset.
+NEAREST = {
+    "japanese": "chinese",
+    "korean": "chinese",
+    "stone-scoring": "chinese",
+    "ancient-area": "chinese",
+    "aga-button": "aga",
+}
+_JOINTS = re.compile("[ _-]")
+
+
+def preset_name(text: str) -> str:
+    """Return the name in PRESETS or NEAREST that is meant by `New Zealand` or `chinese_ogs` too.
+
+    A name that is in neither comes back in lower case without its joints.
+    """
+    plain = _JOINTS.sub("", text.strip().lower())
+    names = (*PRESETS, *NEAREST)
+    return next((name for name in names if _JOINTS.sub("", name) == plain), plain)

@@ -30,29 +30,13 @@ from go_env.coords import (
 )
 from go_env.errors import HonteError, IllegalMove
 from go_env.position import Position
-from go_env.rules import PRESETS, Ko, Rules
+from go_env.rules import NEAREST, PRESETS, Ko, Rules, preset_name
 
-#: (ko rule, suicide) by the words that programs write into RU. Scoring is by area whatever RU says.
-_RULES: dict[str, tuple[Ko, bool]] = {
-    "tromp-taylor": ("positional", True),
-    "tromptaylor": ("positional", True),
-    "cgos": ("positional", False),
-    "chinese": ("simple", False),
-    "cn": ("simple", False),
-    "japanese": ("simple", False),
-    "jp": ("simple", False),
-    "korean": ("simple", False),
-    "aga": ("situational", False),
-    "bga": ("situational", False),
-    "french": ("situational", False),
-    "nz": ("situational", True),
-    "new zealand": ("situational", True),
-    "goe": ("positional", True),
-    "ing": ("positional", True),
-}
+#: Words that programs write into RU beside the names of rule sets.
+_SHORT = {"cn": "chinese", "jp": "japanese"}
 #: What we write into RU, by (ko, suicide).
 _NAMES: dict[tuple[Ko, bool], str] = {
-    **{pair: name for name, pair in PRESETS.items()},
+    **{PRESETS[name]: name for name in ("tromp-taylor", "chinese", "cgos")},
     ("situational", False): "AGA",
     ("situational", True): "NZ",
 }
@@ -90,8 +74,13 @@ class SgfGame:
         return {"B+": BLACK, "W+": WHITE}.get(text[:2])
 
     def to_rules(self) -> Rules:
-        """Return the rules that the file names; what it does not name is permitted."""
-        ko, suicide = _RULES.get(self.rules.strip().lower(), _PERMISSIVE)
+        """Return the nearest rules to those the file names; what it does not name is permitted.
+
+        Scoring is by area whatever it says.
+        """
+        name = preset_name(self.rules)
+        name = _SHORT.get(name, name)
+        ko, suicide = PRESETS.get(NEAREST.get(name, name), _PERMISSIVE)
         return Rules(size=self.size, komi=self.komi, ko=ko, suicide=suicide)
 
     def to_position(self, rules: Rules | None = None) -> Position:

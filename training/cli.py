@@ -80,7 +80,7 @@ def gtp(
     player: Player = None,
     size: Annotated[int, typer.Option(help="Side of the board until the client sets it.")] = 9,
     komi: Annotated[float | None, typer.Option(help="Default: the fair komi of the size.")] = None,
-    rules: Annotated[str, typer.Option(help="tromp-taylor, chinese or cgos.")] = "tromp-taylor",
+    rules: Annotated[str, typer.Option(help="tromp-taylor, chinese, aga, ..")] = "tromp-taylor",
     simulations: Annotated[int | None, typer.Option(help="For each move.")] = None,
     seconds: Annotated[float | None, typer.Option(help="For each move.")] = None,
     ponder: Annotated[bool, typer.Option("--ponder", help="Think in the opponent's time.")] = False,

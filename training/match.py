@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -33,7 +32,7 @@ from training.match_plan import (
 )
 from training.match_report import draw_ladder, print_standings, sprt_line
 from training.match_workers import CrewMaker, ProcessCrew, TaskPlayer, WorkerPool
-from training.player_labels import resolve_label
+from training.player_labels import file_slug, resolve_label
 from training.sprt import Sprt
 from training.standings import (
     SprtFeed,
@@ -277,7 +276,7 @@ def _anchor_name(anchor: str | None, names: Sequence[str]) -> str | None:
 
 def _sgf_name(record: GameRecord) -> str:
     """Return a file name that tells the game and is unique in its match."""
-    slugs = [re.sub(r"[^\w.-]+", "_", name)[:40] for name in (record.first, record.second)]
+    slugs = [file_slug(name, 40) for name in (record.first, record.second)]
     check = zlib.crc32(f"{record.first}\n{record.second}".encode()) & 0xFFFF
     return f"{slugs[0]}-{slugs[1]}-{check:04x}-{record.pair:04d}{'ab'[record.leg]}.sgf"
 

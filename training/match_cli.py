@@ -26,7 +26,7 @@ Specs = Annotated[
 Games = Annotated[int, typer.Option(help="Games of each pairing.")]
 Size = Annotated[int, typer.Option(help="Board size.")]
 Komi = Annotated[float | None, typer.Option(help="Default: the size's fair komi.")]
-RulesName = Annotated[str, typer.Option(help="tromp-taylor, chinese or cgos.")]
+RulesName = Annotated[str, typer.Option(help="tromp-taylor, chinese, aga, ..")]
 MoveLimit = Annotated[int | None, typer.Option(help="Default: 4 moves a point.")]
 Out = Annotated[
     Path | None,

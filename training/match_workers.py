@@ -30,6 +30,7 @@ from agents.registry import make_agent
 from go_env.errors import HonteError
 from training.arena import Arena, ArenaSettings, MatchGame
 from training.match_plan import MatchConfig, Player, Task
+from training.player_labels import file_slug
 from training.referee import EngineReferee
 
 _MOST_DEATHS = 3  # of the workers that play one task
@@ -82,9 +83,9 @@ class TaskPlayer:
             if isinstance(agent, MctsAgent) and self._config.time_system() is not None:
                 agent = ClockedAgent(agent, self._config.size)
             if isinstance(agent, GtpAgent):
-                slug = "".join(c if c.isalnum() or c in "-_." else "_" for c in player.name)[:60]
                 mark = f"{zlib.crc32(player.name.encode()):08x}-" if len(player.name) > 60 else ""
-                name = f"{slug}-{mark}{'-'.join(map(str, self._stream))}.log"
+                stream = "-".join(map(str, self._stream))
+                name = f"{file_slug(player.name, 60)}-{mark}{stream}.log"
                 self._transcripts.mkdir(parents=True, exist_ok=True)  # this may be another machine
                 agent.record_to(self._transcripts / name)
             self._agents[player.name] = agent

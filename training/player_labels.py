@@ -47,6 +47,11 @@ def labelled(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "label": labels[row["player"]]} for row in rows]
 
 
+def file_slug(name: str, most: int) -> str:
+    """Return the first `most` characters of a name as they can stand in a file's name."""
+    return re.sub(r"[^\w.-]+", "_", name)[:most]
+
+
 def resolve_label(text: str, names: Sequence[str]) -> str | None:
     """Return the name that a person means who types a name or its label."""
     if text in names:

@@ -17,7 +17,7 @@ from go_env.errors import HonteError
 from training.baseline import open_baseline
 from training.baseline_config import BaselineConfig
 from training.baseline_trainer import BaselineTrainer, make_collector
-from training.ray_runner import actor_class, available_cores, last_line, ray_cluster
+from training.ray_runner import actor_class, available_cores, last_line, ray_cluster, result_of
 
 _MOST_DEATHS = 20
 
@@ -86,7 +86,7 @@ class _Collectors:
         results = []
         for index, call in enumerate(calls):
             try:
-                results.append(ray.get(call))
+                results.append(result_of(call))
             except RayError as error:
                 self._replace(index, error)
         return results

@@ -223,11 +223,8 @@ class _Crew:
             member = busy[call]
             member.call = None
             try:
-                result = ray.get(call)
+                result = result_of(call)
             except RayError as error:
-                cause = getattr(error, "cause", None)
-                if isinstance(cause, HonteError):  # the worker lives: what was asked is wrong
-                    raise cause from None
                 self._replace(member, error)
                 continue
             del self._deaths[member.job]
@@ -287,6 +284,20 @@ class _Crew:
             self._weights = {n: ref for n, ref in self._weights.items() if n in kept}
             self._weights[number] = ray.put(self.trainer.weights(number))
         return self._weights[number]
+
+
+def result_of(call: Any) -> Any:
+    """Wait for an actor's call and return its result; RayError: the actor or its call broke.
+
+    A HonteError comes out as itself: what was asked is wrong, and a new actor would say the same.
+    """
+    try:
+        return ray.get(call)
+    except RayError as error:
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, HonteError):
+            raise cause from None
+        raise
 
 
 def last_line(error: RayError) -> str:

@@ -6,38 +6,13 @@ Source: KataGo docs/GTP_Extensions.md. Honte scores by area and knows no button 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from go_env.errors import HonteError
-from go_env.rules import Ko, Rules
+from go_env.rules import NEAREST, PRESETS, Ko, Rules, preset_name
 
-#: (ko, suicide) of the shorthand names that score by area.
-_AREA_RULES: dict[str, tuple[Ko, bool]] = {
-    "tromp-taylor": ("positional", True),
-    "chinese": ("simple", False),
-    "chinese-ogs": ("positional", False),
-    "chinese-kgs": ("positional", False),
-    "cgos": ("positional", False),
-    "aga": ("situational", False),
-    "bga": ("situational", False),
-    "french": ("situational", False),
-    "new-zealand": ("situational", True),
-    "nz": ("situational", True),
-    "ing": ("positional", True),
-    "goe": ("positional", True),
-}
-#: Rule sets that Honte can only approximate, by the nearest that it plays.
-_NEAREST = {
-    "japanese": "chinese",
-    "korean": "chinese",
-    "stone-scoring": "chinese",
-    "ancient-area": "chinese",
-    "aga-button": "aga",
-}
-_JOINTS = re.compile("[ _-]")
 _KO_WORDS: dict[str, Ko] = {
     "SIMPLE": "simple",
     "POSITIONAL": "positional",
@@ -67,8 +42,8 @@ def bonus_of(value: Any) -> str:
         if bonus not in ("0", "N", "N-1"):
             raise HonteError("whiteHandicapBonus must be one of 0, N, N-1")
         return bonus
-    name = _shorthand(str(value))
-    return _BONUS.get(_NEAREST.get(name, name), "0")
+    name = preset_name(str(value))
+    return _BONUS.get(NEAREST.get(name, name), "0")
 
 
 def rules_to_json(rules: Rules, bonus: str) -> str:
@@ -85,13 +60,6 @@ def rules_to_json(rules: Rules, bonus: str) -> str:
         },
         separators=(",", ":"),
     )
-
-
-def _shorthand(text: str) -> str:
-    """Return the name as it is listed here, of `New Zealand` or `chinese_ogs` too."""
-    plain = _JOINTS.sub("", text.strip().lower())
-    names = (*_AREA_RULES, *_NEAREST)
-    return next((name for name in names if _JOINTS.sub("", name) == plain), plain)
 
 
 def parse_rules(value: Any, base: Rules) -> tuple[Rules, str, str | None]:
@@ -116,11 +84,11 @@ def rules_from_value(value: Any, base: Rules) -> tuple[Rules, str | None]:
         base: gives size, komi and the fields that are not named.
     """
     if isinstance(value, str):
-        name = _shorthand(value)
-        nearest = _NEAREST.get(name, name)
-        if nearest not in _AREA_RULES:
-            raise HonteError(f"unknown rules: use one of {', '.join(sorted(_AREA_RULES))}")
-        ko, suicide = _AREA_RULES[nearest]
+        name = preset_name(value)
+        nearest = NEAREST.get(name, name)
+        if nearest not in PRESETS:
+            raise HonteError(f"unknown rules: use one of {', '.join(sorted(PRESETS))}")
+        ko, suicide = PRESETS[nearest]
         lost = None if nearest == name else f"{name} rules are played as {nearest} (area scoring)"
         return replace(base, ko=ko, suicide=suicide), lost
     if isinstance(value, Mapping):

@@ -106,6 +106,18 @@ def test_rules_survive_a_round_trip(ko: Ko, suicide: bool) -> None:
     assert parse_sgf(format_sgf(game)).to_rules() == rules
 
 
+@pytest.mark.parametrize(
+    ("text", "ko", "suicide"),
+    [
+        ("Chinese", "simple", False), ("JP", "simple", False), ("chinese-OGS", "positional", False),
+        ("New Zealand", "situational", True), ("TrompTaylor", "positional", True),
+        ("house rules", "simple", True), ("", "simple", True),
+    ],
+)  # fmt: skip
+def test_names_of_rule_sets_are_understood(text: str, ko: Ko, suicide: bool) -> None:
+    assert SgfGame(size=9, komi=5.5, rules=text).to_rules() == Rules(9, 5.5, ko, suicide)
+
+
 def test_the_result_of_an_ended_game_is_filled_in() -> None:
     start = Position.initial(Rules(size=5, komi=0.0)).play(12)
     assert SgfGame.from_position(start).result == ""

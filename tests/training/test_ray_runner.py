@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import ray
 import torch
+from ray.exceptions import RayError
 
 from go_env.errors import HonteError
 from run_dirs import events, games_of
@@ -100,6 +101,22 @@ def test_what_is_wrong_with_the_task_of_a_worker_ends_the_run(tmp_path: Path) ->
     with pytest.raises(HonteError, match="cuda"):
         ray_runner.run(config, tmp_path)
     assert not events(tmp_path, "alarm")
+
+
+def test_a_wrong_question_is_told_as_it_is_and_a_death_in_the_words_of_ray() -> None:
+    class Actor:
+        def ask(self) -> None:
+            raise HonteError("there is no such thing")
+
+        def die(self) -> None:
+            os._exit(1)
+
+    with ray_runner.ray_cluster(None):
+        actor = ray_runner.actor_class(Actor, 1).remote()
+        with pytest.raises(HonteError, match=r"^there is no such thing$"):
+            ray_runner.result_of(actor.ask.remote())
+        with pytest.raises(RayError):
+            ray_runner.result_of(actor.die.remote())
 
 
 def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
