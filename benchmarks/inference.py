@@ -9,7 +9,7 @@ import argparse
 import json
 from dataclasses import asdict
 
-from training.bench_inference import (
+from training.bench.inference import (
     BATCHES,
     NETWORKS,
     measure_ceilings,

@@ -22,7 +22,7 @@ from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.rules import Rules
 from go_env.sgf import SgfGame, write_sgf
-from training.openings import sample_openings
+from training.matches.openings import sample_openings
 
 
 def main() -> None:

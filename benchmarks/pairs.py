@@ -30,7 +30,7 @@ Pair = tuple[str, str, Callable[[], Run], str, Callable[[], Run]]
 
 def pairs(part: str, size: int) -> Iterator[Pair]:
     """Yield (what, our name, our maker, the peer's name, its maker); a run returns its work."""
-    from training import bench_kernels as ours
+    from training.bench import kernels as ours
 
     board = f"{size}x{size}"
     if part in ("rules", "all"):

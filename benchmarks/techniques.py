@@ -35,14 +35,14 @@ from agents.inference_config import InferenceConfig
 from agents.mcts_agent import MctsAgent
 from go_env.errors import HonteError
 from training import local_runner
-from training.arena import Arena, ArenaSettings
-from training.bradley_terry import Results
 from training.config import RunConfig, load_config
-from training.elo import Ratings, rate
 from training.files import publish_text
+from training.matches.arena import Arena, ArenaSettings
+from training.matches.openings import sample_openings
 from training.metrics import read_events
 from training.model_store import ModelStore
-from training.openings import sample_openings
+from training.rating.bradley_terry import Results
+from training.rating.elo import Ratings, rate
 from training.worker import match_search
 
 DEFAULT = "default"

@@ -66,18 +66,19 @@ def test_environments_load_no_torch() -> None:
     assert not loaded_by(*below("go_env")) & {"torch", "ray"}
 
 
-def test_ray_is_loaded_by_its_runner_only() -> None:
+def test_ray_is_loaded_by_its_runners_only() -> None:
     runners = (
+        "training.ray_cluster",
         "training.ray_runner",
-        "training.ray_baseline",
-        "training.ray_match",
+        "training.baselines.ray_runner",
+        "training.matches.ray_runner",
         "training.demo",
     )
     assert "ray" not in loaded_by(*below(*PACKAGES, but=runners))
 
 
 def test_ratings_load_no_torch_and_no_numba() -> None:
-    assert not loaded_by("training.elo", "training.sprt") & {"torch", "numba", "ray"}
+    assert not loaded_by("training.rating.elo", "training.rating.sprt") & {"torch", "numba", "ray"}
 
 
 def test_command_line_loads_nothing_that_is_slow() -> None:
@@ -109,3 +110,11 @@ def test_each_package_says_how_to_read_it(package: str) -> None:
     for path in (ROOT / package).glob("*.py"):
         if path.stem != "__init__":
             assert path.stem in text, f"{package}/README.md does not mention {path.name}"
+
+
+@pytest.mark.parametrize("room", ["baselines", "bench", "matches", "rating"])
+def test_the_rooms_of_training_are_described_in_its_table(room: str) -> None:
+    lines = (ROOT / "training" / "README.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (line for line in lines if line.startswith(f"| `{room}/` |"))
+    for path in (ROOT / "training" / room).glob("*.py"):
+        assert path.stem == "__init__" or f"`{path.stem}`" in row, f"{path.name} is not described"

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from training.matches.labels import labelled, short_labels
 from training.metrics import Event
-from training.player_labels import labelled, short_labels
 
 _COLORS = ("#2f6fde", "#e0762f", "#2a9d6f", "#c2478f", "#8a63d2")
 _GOOD, _BAD = "#2a9d6f", "#d1495b"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from go_env.errors import HonteError
-from training.match_cli import ends_in_good_order, match, rate
+from training.matches.cli import ends_in_good_order, match, rate
 
 app = typer.Typer(
     name="honte",
@@ -158,20 +158,20 @@ def baseline(
     """Train a baseline without search on the same environment, or go on where it stopped."""
     if address is not None and runner == "local":
         raise HonteError("--address needs --runner ray")
-    from training.baseline_config import load_baseline
+    from training.baselines.config import load_baseline
 
     config = load_baseline(algorithm, preset_or_toml, set_ or [])
     name = f"{algorithm} {Path(preset_or_toml).stem}"
     run_dir = run or Path("runs") / name.replace(" ", "-")
     with ends_in_good_order(f"stopped; the same command goes on from {run_dir}"):
         if runner == "ray":
-            from training import ray_baseline
+            from training.baselines import ray_runner
 
-            ray_baseline.run(config, run_dir, minutes=minutes, address=address, name=name)
+            ray_runner.run(config, run_dir, minutes=minutes, address=address, name=name)
         else:
-            from training import baseline as local_baseline
+            from training.baselines import local_runner
 
-            local_baseline.run(config, run_dir, minutes=minutes, name=name)
+            local_runner.run(config, run_dir, minutes=minutes, name=name)
 
 
 @app.command()
@@ -196,7 +196,7 @@ def bench(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure rules, search, network, self-play and learner beside the limits of this machine."""
-    from training.bench import run_bench
+    from training.bench.run import run_bench
 
     run_bench(part, size, net, seconds, json)
 

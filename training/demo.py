@@ -9,9 +9,9 @@ from training import ray_runner
 from training.board_view import board_text
 from training.config import load_config
 from training.cores import own_cores
-from training.match import run_match
-from training.match_log import GameRecord
-from training.match_plan import MatchConfig
+from training.matches.log import GameRecord
+from training.matches.match import run_match
+from training.matches.plan import MatchConfig
 from training.model_store import ModelStore
 from training.report import write_report
 

@@ -8,9 +8,9 @@ from typing import Literal
 from agents.base import Agent
 from go_env.errors import HonteError
 from go_env.rules import Rules
-from training.arena import Arena, ArenaSettings
-from training.openings import sample_openings
-from training.sprt import Sprt, SprtBounds
+from training.matches.arena import Arena, ArenaSettings
+from training.matches.openings import sample_openings
+from training.rating.sprt import Sprt, SprtBounds
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def q_targets(
     """Return what Q(s, a) should be, [B]: R + D * Q_target(s', argmax over legal a' of Q(s', a')).
 
     Two-player sign convention: s' is n plies after s, Q(s', .) is its mover's, so that the discount
-    D carries the sign: (-gamma)**n, and 0 where the game ended on the way (`training.returns`).
+    D carries the sign: (-gamma)**n, and 0 where the game ended on the way (`baselines.returns`).
     The argmax is the online network's (Double DQN, van Hasselt et al. 2016, equation 4) or, where
     `online_q` is None, the target network's own (Mnih et al. 2015). Outcomes lie in [-1, 1], and
     so do targets: this keeps bootstrapping from running away.

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from training.board_view import board_text
+from training.matches.labels import labelled
 from training.metrics import Event
-from training.player_labels import labelled
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _GREEN, _RED, _DIM = "bold green", "bold red", "dim"

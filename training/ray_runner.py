@@ -3,19 +3,13 @@
 The driver alone holds state; workers can die at any time and are replaced. Weights travel once per
 model through the object store, games come back as whole records. Two bounds keep the loop honest:
 a worker looks at newer weights every few moves (bounded policy lag), and self-play pauses while the
-learner is too far behind (back-pressure). Ray is imported here, in `ray_baseline` and `ray_match`.
+learner is too far behind (back-pressure).
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,20 +19,13 @@ from ray.exceptions import RayError
 
 from go_env.errors import HonteError
 from training.config import RunConfig
-from training.cores import own_cores
+from training.ray_cluster import actor_class, available_cores, last_line, ray_cluster, result_of
 from training.run_files import open_run
 from training.trainer import SPENT_BEFORE, Trainer
 from training.worker import PlayResult, Worker
 
-# One thread each; and the GPUs, which older versions of Ray hide from actors that reserve none.
-_WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
 _LEARN_STEPS = 8  # learner steps between two looks at the workers
 _IDLE_WAIT_S = 0.5
-_OBJECT_STORE_BYTES = 512 * 1024**2
 _MOST_DEATHS = 20  # of workers in one kind of job, without one result between them
 
 
@@ -61,65 +48,6 @@ def run(
                 crew.turn()
             crew.finish()
             trainer.finish("the budget is spent")
-
-
-def available_cores() -> int:
-    """Return the number of workers by default: one a core of the machine or cluster."""
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]
-
-
-def actor_class(kind: type, workers: int) -> Any:
-    """Return the class of one of so many actors: with a core each, or sharing what there is.
-
-    An actor whose core does not exist would never start, and who waits for it would wait forever.
-    """
-    cores = 1 if workers <= available_cores() else 0
-    return ray.remote(num_cpus=cores, scheduling_strategy="SPREAD")(kind)
-
-
-@contextmanager
-def ray_cluster(address: str | None) -> Iterator[None]:
-    """Join a cluster, or start a Ray of our own on this machine; leave or stop it at the end."""
-    with _termination_kept():
-        _connect(address)
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _connect(address: str | None) -> None:
-    for variable, value in _WORKER_ENVIRONMENT.items():
-        os.environ.setdefault(variable, value)
-    quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False}
-    try:
-        if address:
-            ray.init(
-                address=address, log_to_driver=False, logging_level=logging.ERROR,
-                runtime_env={"env_vars": _WORKER_ENVIRONMENT},  # its nodes do not inherit ours
-            )  # fmt: skip
-        else:
-            ray.init(
-                address="local", num_cpus=own_cores(),
-                object_store_memory=_OBJECT_STORE_BYTES, logging_level=logging.ERROR, **quiet,
-            )  # fmt: skip
-    except (RayError, ConnectionError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no answer"
-        raise HonteError(
-            f"Ray is not reachable at {address or 'this machine'}: {reason}; "
-            "check --address (clusters with tokens: set RAY_AUTH_MODE=token), or use --runner local"
-        ) from None
-
-
-@contextmanager
-def _termination_kept() -> Iterator[None]:
-    """Handle SIGTERM as before: `ray.init` puts a handler there that dumps a stack and aborts."""
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)
 
 
 @dataclass
@@ -284,23 +212,3 @@ class _Crew:
             self._weights = {n: ref for n, ref in self._weights.items() if n in kept}
             self._weights[number] = ray.put(self.trainer.weights(number))
         return self._weights[number]
-
-
-def result_of(call: Any) -> Any:
-    """Wait for an actor's call and return its result; RayError: the actor or its call broke.
-
-    A HonteError comes out as itself: what was asked is wrong, and a new actor would say the same.
-    """
-    try:
-        return ray.get(call)
-    except RayError as error:
-        cause = getattr(error, "cause", None)
-        if isinstance(cause, HonteError):
-            raise cause from None
-        raise
-
-
-def last_line(error: RayError) -> str:
-    """Return the line of Ray's report that says most."""
-    lines = str(error).strip().splitlines()
-    return lines[-1][:200] if lines else type(error).__name__

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from training.bradley_terry import Results
-from training.elo import rate
 from training.learner import Learner
+from training.rating.bradley_terry import Results
+from training.rating.elo import rate
 from training.records import GameRecord
 from training.replay import ReplayWindow
 

@@ -25,10 +25,10 @@ from go_env.rules import Rules
 from mcts.config import SearchConfig
 from mcts.evaluator import Evaluation, Evaluator
 from mcts.rollout import RolloutEvaluator
-from training.arena import meet_anchor
 from training.config import RunConfig
 from training.gatekeeper import Gatekeeper, Verdict
-from training.openings import sample_openings
+from training.matches.arena import meet_anchor
+from training.matches.openings import sample_openings
 from training.records import GameRecord
 from training.self_play import PlayPlan, SelfPlay
 

@@ -12,9 +12,9 @@ import pytest
 from benchmarks import families, openings, runners
 from go_env.errors import HonteError
 from go_env.rules import Rules
-from training.baseline_config import load_baseline
+from training.baselines.config import load_baseline
 from training.config import load_config
-from training.openings import book_openings
+from training.matches.openings import book_openings
 
 
 @pytest.mark.parametrize("preset", ["5x5", "7x7"])

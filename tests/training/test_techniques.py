@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.techniques import DEFAULT, VARIANTS, Plan, half_width, markdown
-from training.bradley_terry import Results
-from training.elo import rate
 from training.files import publish_text
+from training.rating.bradley_terry import Results
+from training.rating.elo import rate
 
 
 @pytest.mark.parametrize("preset", ["5x5", "7x7"])

@@ -1,0 +1,59 @@
+"""Worker processes: one that dies is replaced, and its unfinished games are played again."""
+
+import os
+import signal
+
+import pytest
+
+from go_env.errors import HonteError
+from training.matches.plan import MatchConfig, parse_players, plan
+from training.matches.workers import ProcessCrew, WorkerPool
+
+
+def start(tmp_path, players=("random", "rollout?sims=20"), games=24):
+    config = MatchConfig(players, games=games, size=5, komi=0.5, workers=2, parallel=4)
+    tasks = plan(config, parse_players(config.players), set())
+    crew = ProcessCrew(config, tmp_path)
+    return crew, WorkerPool(crew, config.workers, (0,)), tasks
+
+
+def test_games_of_a_dead_worker_are_played_by_another(tmp_path):
+    crew, pool, tasks = start(tmp_path)
+    played = []
+    for _, game in pool.play(tasks):
+        played.append((game.fixture.pair, game.fixture.leg))
+        if len(played) in (1, 9):
+            for worker in crew._processes.values():
+                os.kill(worker.pid, signal.SIGKILL)
+    workers = list(crew._processes.values())
+    pool.close()
+    assert sorted(played) == sorted({(pair, leg) for pair in range(12) for leg in (0, 1)})
+    assert all(not worker.is_alive() for worker in workers)
+
+
+def test_a_task_that_kills_every_worker_is_given_up(tmp_path):
+    crew, pool, tasks = start(tmp_path, games=2)
+    hire = crew.hire
+
+    def hire_the_dying(stream):
+        pipe = hire(stream)
+        worker = crew._processes[pipe]
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.join()
+        return pipe
+
+    crew.hire = hire_the_dying
+    with pytest.raises(HonteError, match="a worker died 3 times"):
+        list(pool.play(tasks))
+    pool.close()
+
+
+def test_closing_in_the_middle_leaves_no_process(tmp_path):
+    crew, pool, tasks = start(tmp_path, games=200)
+    games = pool.play(tasks)
+    next(games)
+    workers = list(crew._processes.values())
+    assert workers
+    games.close()
+    pool.close()
+    assert all(not worker.is_alive() for worker in workers)

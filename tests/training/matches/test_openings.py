@@ -1,0 +1,101 @@
+"""Openings: legal, distinct up to symmetry, reproducible, and readable from SGF."""
+
+import numpy as np
+import pytest
+
+from go_env.coords import action_from_vertex
+from go_env.errors import HonteError
+from go_env.position import Position
+from go_env.rules import Rules
+from go_env.sgf import SgfGame, write_sgf
+from go_env.symmetry import action_tables
+from training.matches.openings import book_openings, canonical_key, sample_openings
+
+RULES = Rules(size=9, komi=7.0)
+
+
+def test_openings_are_distinct_even_after_turning_the_board():
+    openings = sample_openings(RULES, plies=4, count=200, seed=1)
+    keys = {canonical_key(Position.from_moves(RULES, opening.moves)) for opening in openings}
+    assert len(keys) == 200
+    assert {len(opening.moves) for opening in openings} == {4}
+    assert all(81 not in opening.moves for opening in openings)
+
+
+def test_symmetric_positions_share_their_key():
+    moves = [action_from_vertex(vertex, 9) for vertex in ("C3", "G6", "D4")]
+    keys = {
+        canonical_key(Position.from_moves(RULES, [int(table[move]) for move in moves]))
+        for table in action_tables(9)
+    }
+    assert len(keys) == 1
+    assert canonical_key(Position.from_moves(RULES, moves[:2])) not in keys
+
+
+def test_the_seed_decides_and_longer_lists_extend_shorter_ones():
+    ten = sample_openings(RULES, 3, 10, seed=5)
+    assert sample_openings(RULES, 3, 20, seed=5)[:10] == ten
+    assert sample_openings(RULES, 3, 10, seed=6) != ten
+
+
+def test_small_boards_get_longer_openings_when_short_ones_run_out():
+    # 5x5 has six points that are different up to symmetry
+    openings = sample_openings(Rules(size=5, komi=25), plies=1, count=30, seed=0)
+    lengths = [len(opening.moves) for opening in openings]
+    assert lengths.count(1) == 6
+    assert set(lengths) == {1, 2}
+
+
+@pytest.mark.parametrize(("size", "plies", "count"), [(2, 2, 10), (5, 120, 1)])
+def test_a_board_that_has_not_so_many_openings_is_one_line(size, plies, count):
+    rules = Rules(size=size, komi=0.5, move_limit=4 * size * size)
+    with pytest.raises(HonteError, match=r"not so many different openings .* fewer plies or games"):
+        sample_openings(rules, plies, count, seed=0)
+
+
+def test_no_suicide_and_no_eye_is_filled():
+    rules = Rules(size=3, komi=9)
+    for opening in sample_openings(rules, plies=6, count=40, seed=2):
+        position = Position.initial(rules)
+        for action in opening.moves:
+            mover, before = position.to_play, position.board
+            row, column = divmod(action, 3)
+            near = [
+                before[r, c]
+                for r, c in (
+                    (row - 1, column),
+                    (row + 1, column),
+                    (row, column - 1),
+                    (row, column + 1),
+                )
+                if 0 <= r < 3 and 0 <= c < 3
+            ]
+            assert not all(stone == mover for stone in near)
+            position = position.play(action)
+            assert position.board[row, column] == mover
+
+
+def test_a_book_of_sgf_files(tmp_path):
+    moves = [(1, 40), (2, 20), (1, 60), (2, 24)]
+    turned = [(color, int(action_tables(9)[3][action])) for color, action in moves]
+    write_sgf(tmp_path / "a.sgf", SgfGame(size=9, moves=tuple(moves)))
+    write_sgf(tmp_path / "b.sgf", SgfGame(size=9, moves=tuple(turned)))
+    write_sgf(tmp_path / "c.sgf", SgfGame(size=9, moves=((1, 0), (2, 80))))
+    book = book_openings(tmp_path, RULES)
+    assert [opening.name for opening in book] == ["a", "c"]
+    assert book[0].moves == (40, 20, 60, 24)
+    assert [len(o.moves) for o in book_openings(tmp_path, RULES, plies=1)] == [1, 1]
+    with pytest.raises(HonteError, match="is 9x9, the match 7x7"):
+        book_openings(tmp_path, Rules(size=7))
+    with pytest.raises(HonteError, match=r"no \*\.sgf file"):
+        book_openings(tmp_path / "nowhere", RULES)
+
+
+def test_unusable_books_and_plies_are_refused(tmp_path):
+    write_sgf(tmp_path / "x.sgf", SgfGame(size=9, moves=((1, 40), (1, 41))))
+    with pytest.raises(HonteError, match="do not alternate"):
+        book_openings(tmp_path, RULES)
+    with pytest.raises(HonteError, match="-1 moves"):
+        sample_openings(RULES, -1, 1, seed=0)
+    assert len({o.moves for o in sample_openings(RULES, 0, 3, seed=0)}) == 1
+    assert np.size(sample_openings(RULES, 0, 3, seed=0)) == 3

@@ -1,0 +1,1 @@
+"""How strong, from results alone: Bradley-Terry, Elo, and tests."""
