@@ -95,6 +95,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "no_lr_anneal": ("learner.final_rate=1",),
     "search_value": ("learner.search_value=0.5",),
     "reuse_2": ("replay.reuse=2",),
+    "reuse_4": ("replay.reuse=4",),
     "reuse_8": ("replay.reuse=8",),
 }  # fmt: skip
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import families, openings, runners
+from benchmarks import families, learners, openings, runners
 from go_env.errors import HonteError
 from go_env.rules import Rules
+from self_played import made_games
+from tiny_run import tiny_config
 from training.baselines.config import load_baseline
 from training.config import load_config
 from training.matches.openings import book_openings
@@ -39,6 +42,25 @@ def test_both_runners_train_the_same() -> None:
         configs.append(load_config(command[1], overrides))
     assert configs[0] == configs[1]
     assert (configs[0].loop.games, configs[0].loop.workers, configs[0].seed) == (300, 2, 5)
+
+
+def test_learners_make_the_steps_that_their_games_pay_for() -> None:
+    games = made_games()
+    rows = sum(len(game.policy_plies) for game in games)
+    config = tiny_config(size=5)
+    for reuse in (1.0, 2.0):
+        again = replace(config, replay=replace(config.replay, reuse=reuse))
+        learner = learners.learn(again, games)
+        assert learner.samples == int(reuse * rows) // config.learner.batch * config.learner.batch
+        assert learner.steps == learner.samples // config.learner.batch > 0
+
+
+def test_a_learner_is_read_from_its_text() -> None:
+    read = learners.Variant.parse("fast:300,replay.reuse=2,learner.batch=64")
+    assert read == learners.Variant("fast", 300, ("replay.reuse=2", "learner.batch=64"))
+    for text in ("fast", "fast:", "fast:many", ":300", "fast:0"):
+        with pytest.raises(HonteError, match="is no learner: write NAME:GAMES"):
+            learners.Variant.parse(text)
 
 
 def test_models_are_evenly_spread_over_the_games(tmp_path: Path) -> None:
