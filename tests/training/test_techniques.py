@@ -12,12 +12,17 @@ from training.rating.bradley_terry import Results
 from training.rating.elo import rate
 
 
-@pytest.mark.parametrize("preset", ["5x5", "7x7"])
-def test_every_variant_is_a_configuration_of_its_own(preset: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("preset", "as_it_is"),
+    [("5x5", {"no_small_sizes", "reuse_4"}), ("7x7", {"reuse_4"}), ("9x9", {"reuse_2"})],
+)
+def test_every_variant_is_a_configuration_of_its_own(
+    preset: str, as_it_is: set[str], tmp_path: Path
+) -> None:
     plan = Plan(preset, 60.0, 32, 18, tmp_path)
     configs = {name: plan.config(name, 1) for name in VARIANTS}
     same = {name for name, config in configs.items() if config == configs[DEFAULT]}
-    assert same == {DEFAULT} | ({"no_small_sizes"} if preset == "5x5" else set())
+    assert same == {DEFAULT} | as_it_is
     assert len({repr(config) for config in configs.values()}) == len(configs) - len(same) + 1
     assert all(config.loop.hours == 60 / 3600 for config in configs.values())
 
