@@ -71,9 +71,7 @@ def learn(config: RunConfig, games: Iterable[GameRecord]) -> Learner:
     batch = config.learner.batch
     for game in games:
         window.add([game])
-        if window.rows_made < config.replay.start_rows:
-            continue
-        while learner.samples + batch <= config.replay.reuse * window.rows_made:
+        for _ in range(window.due_steps(learner.samples, batch)):
             learner.step(window.sample(batch, rng), progress=0.0)
     return learner
 

@@ -106,6 +106,19 @@ class ReplayWindow:
             self._shelves[size].drop_oldest()
             self.rows -= rows
 
+    def due_steps(self, samples: int, batch: int, rows_given: float = 0.0) -> int:
+        """Return the learner steps that the rows made so far, but for those given, pay for.
+
+        Args:
+            samples: what has been learned, in rows drawn.
+            batch: rows drawn by a step.
+            rows_given: rows that owe nothing.
+        """
+        if self.rows_made < self.config.start_rows:
+            return 0
+        wanted = self.config.reuse * (self.rows_made - rows_given) - samples
+        return max(0, int(wanted // batch))
+
     def sample(self, count: int, rng: np.random.Generator) -> Batch:
         """Draw `count` rows of one board size; a size is drawn by its share of the rows."""
         sizes = [size for size, shelf in self._shelves.items() if shelf.rows]

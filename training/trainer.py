@@ -80,12 +80,8 @@ class Trainer:
     @property
     def due_steps(self) -> int:
         """Learner steps that the games made so far pay for."""
-        replay = self.config.replay
-        if self.window.rows_made < replay.start_rows:
-            return 0
-        rows = self.window.rows_made - self._rows_given
-        wanted = replay.reuse * rows - self.learner.samples
-        return max(0, int(wanted // self.config.learner.batch))
+        batch = self.config.learner.batch
+        return self.window.due_steps(self.learner.samples, batch, self._rows_given)
 
     @property
     def publish_due(self) -> bool:

@@ -15,13 +15,12 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from rich.console import Console
 
-from go_env.errors import HonteError
 from training.matches.arena import MatchGame
 from training.matches.match import check_match, run_match
 from training.matches.plan import MatchConfig, Task
 from training.matches.standings import Standings
 from training.matches.workers import TaskPlayer, WorkerDied
-from training.ray_cluster import actor_class, available_cores, ray_cluster
+from training.ray_cluster import actor_class, available_cores, ray_cluster, result_of
 
 
 def run(
@@ -81,10 +80,8 @@ class RayCrew:
 
     def take(self, worker: int) -> MatchGame | None:
         try:
-            game: MatchGame | None = ray.get(self._calls.pop(worker))
-        except RayTaskError as error:
-            if isinstance(error.cause, HonteError):
-                raise HonteError(str(error.cause)) from None
+            game: MatchGame | None = result_of(self._calls.pop(worker))
+        except RayTaskError:
             raise
         except RayError as error:
             raise WorkerDied(str(error).strip().partition("\n")[0][:200]) from None
