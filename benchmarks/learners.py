@@ -14,21 +14,22 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from agents.checkpoint import save_checkpoint
+from agents.checkpoint import load_checkpoint, save_checkpoint
 from benchmarks.families import honte
 from go_env.errors import HonteError
 from go_env.features import feature_set
-from training.config import RunConfig, load_config
+from training.config import RunConfig, load_config, provenance
 from training.learner import Learner
 from training.model_store import ModelStore
 from training.records import GameRecord, load_games
@@ -71,9 +72,18 @@ def learn(config: RunConfig, games: Iterable[GameRecord]) -> Learner:
     batch = config.learner.batch
     for game in games:
         window.add([game])
-        for _ in range(window.due_steps(learner.samples, batch)):
+        learner.owed += len(game.policy_plies) * config.replay.reuse_at(0.0)
+        while window.is_filled and learner.due_steps:
             learner.step(window.sample(batch, rng), progress=0.0)
     return learner
+
+
+def refuse_another(path: Path, facts: Mapping[str, Any]) -> None:
+    """Raise HonteError if a finished learner's file was made of other games or settings."""
+    made = load_checkpoint(path).provenance
+    other = [key for key in ("run", "games", "config_hash") if made.get(key) != facts[key]]
+    if other:
+        raise HonteError(f"{path} has another {', '.join(other)}: give another name or --out")
 
 
 def main() -> None:
@@ -93,11 +103,13 @@ def main() -> None:
     for variant, config in zip(variants, configs, strict=True):
         path = options.out / f"{variant.name}.safetensors"
         players.append(f"{variant.name}=honte:{path}?sims={options.sims}")
+        facts = {"run": str(options.run.resolve()), "games": variant.games, **provenance(config)}
         if path.is_file():
+            refuse_another(path, facts)
             continue
         start = time.process_time()
         learner = learn(config, islice(recorded(store), variant.games))
-        facts = {"games": variant.games, "steps": learner.steps, "samples": learner.samples}
+        facts |= {"steps": learner.steps, "samples": learner.samples}
         save_checkpoint(path, learner.playing_network(), config.rules, facts)
         seconds = time.process_time() - start
         print(f"{variant.name}: {variant.games:,} games, {learner.steps:,} steps, "

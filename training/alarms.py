@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,8 @@ class Alarm:
 class AlarmBell:
     """Looks at games and losses as they come; says each thing once until it is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, main_size: int) -> None:
+        self._main_size = main_size
         self._games: dict[int, deque[GameRecord]] = {}
         self._verdicts: dict[int, deque[bool]] = {}
         self._raised: set[str] = set()
@@ -58,6 +59,8 @@ class AlarmBell:
         for size, recent in self._games.items():
             if len(recent) == _GAMES:
                 signs += _game_signs(size, list(recent))
+                if size == self._main_size:  # small boards beside it are solved before it is
+                    signs += _copy_signs(size, recent)
         return self._fresh(signs, "games")
 
     def hear_learner(self, event: Mapping[str, Any]) -> list[Alarm]:
@@ -94,13 +97,18 @@ def _verdict_signs(size: int, are_wrong: Sequence[bool]) -> Iterator[Alarm]:
         yield Alarm(f"verdicts {size}x{size}", text, wrong, _MOST_WRONG_VERDICTS)
 
 
-def _game_signs(size: int, games: list[GameRecord]) -> Iterator[Alarm]:
-    """Yield what is beyond its limit in games of one size."""
-    points, where = size * size, f"{size}x{size}"
+def _copy_signs(size: int, games: Collection[GameRecord]) -> Iterator[Alarm]:
+    """Yield an alarm if too many games are the same move for move."""
+    where = f"{size}x{size}"
     copies = 1 - len({game.moves.tobytes() for game in games}) / len(games)
     if copies > _MOST_DUPLICATES:
         text = f"{copies:.0%} of the last {len(games)} games on {where} are copies: no exploration"
         yield Alarm(f"duplicates {where}", text, copies, _MOST_DUPLICATES)
+
+
+def _game_signs(size: int, games: list[GameRecord]) -> Iterator[Alarm]:
+    """Yield what else is beyond its limit in games of one size."""
+    points, where = size * size, f"{size}x{size}"
     early = float(np.mean([len(game.moves) < points / 4 for game in games]))
     if early > _MOST_EARLY_ENDINGS:
         text = f"{early:.0%} of the games on {where} end within {points // 4} moves: passing early"

@@ -80,8 +80,14 @@ class Learner:
         self._bf16 = config.precision == "bf16" or (config.precision == "auto" and _has_fast_bf16())
         self.steps = 0
         self.samples = 0
+        self.owed = 0.0  # samples that new games pay for and that no step has taken yet
         self.skipped = 0
         self._skips_in_a_row = 0
+
+    @property
+    def due_steps(self) -> int:
+        """Steps that are paid for."""
+        return max(0, int(self.owed // self.config.batch))
 
     def step(self, batch: Batch, progress: float) -> dict[str, float]:
         """Make one optimizer step; return the loss terms, `loss`, `grad_norm`, `learning_rate`.
@@ -106,6 +112,7 @@ class Learner:
                 buffer.copy_(before)  # running means would stay NaN for good
         self.steps += 1
         self.samples += len(batch.value)
+        self.owed -= len(batch.value)
         result = {name: float(term.detach()) for name, term in terms.items()}
         return {
             **result,
@@ -152,7 +159,8 @@ class Learner:
         for index, slots in self._optimizer.state_dict()["state"].items():
             for slot, value in slots.items():
                 tensors[f"optimizer.{slot}.{names[index]}"] = torch.as_tensor(value)
-        return tensors, {"steps": self.steps, "samples": self.samples, "skipped": self.skipped}
+        counts = {"steps": self.steps, "samples": self.samples, "skipped": self.skipped}
+        return tensors, {**counts, "owed": self.owed}
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
@@ -165,6 +173,7 @@ class Learner:
         self._restore_optimizer(parts["optimizer"])
         self.steps, self.samples = values["steps"], values["samples"]
         self.skipped = values["skipped"]
+        self.owed = values.get("owed", 0.0)  # older runs go on without what they owed
 
     def _restore_optimizer(self, slots: Mapping[str, Tensor]) -> None:
         """Take an optimizer's state back, unless it is that of the other kind: then begin anew."""

@@ -43,14 +43,22 @@ class ReplayConfig:
     exponent: float = 0.65
     most_rows: int = 2_000_000  # memory bound
     reuse: float = 6.0  # training samples per new row; KataGo: 4 to 8
+    first_reuse: float = 0.0  # at the start of the run, from there linearly to reuse; 0: as reuse
     start_rows: int = 2_000  # rows before the first training step
     symmetries: bool = True  # each row is drawn under one of the board's eight (AlphaGo Zero)
 
     def __post_init__(self) -> None:
         if min(self.first_rows, self.start_rows, self.most_rows) < 1 or self.reuse <= 0:
             raise HonteError("replay rows and reuse must be positive")
+        if self.first_reuse < 0:
+            raise HonteError("replay.first_reuse must not be negative")
         if not 0 < self.exponent <= 1:
             raise HonteError("replay.exponent must be above 0 and at most 1")
+
+    def reuse_at(self, progress: float) -> float:
+        """Return the samples that a new row pays for, `progress` of the run being over."""
+        first = self.first_reuse or self.reuse
+        return first + (self.reuse - first) * progress
 
     def window_rows(self, made: int) -> int:
         """Return the size of the window after `made` rows."""
@@ -90,6 +98,11 @@ class ReplayWindow:
     def games(self) -> int:
         return len(self._order)
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether it has seen the rows that learning waits for."""
+        return self.rows_made >= self.config.start_rows
+
     def add(self, games: Iterable[GameRecord]) -> None:
         """Take in games and drop the oldest that the window no longer holds."""
         for game in games:
@@ -105,19 +118,6 @@ class ReplayWindow:
             size, rows = self._order.popleft()
             self._shelves[size].drop_oldest()
             self.rows -= rows
-
-    def due_steps(self, samples: int, batch: int, rows_given: float = 0.0) -> int:
-        """Return the learner steps that the rows made so far, but for those given, pay for.
-
-        Args:
-            samples: what has been learned, in rows drawn.
-            batch: rows drawn by a step.
-            rows_given: rows that owe nothing.
-        """
-        if self.rows_made < self.config.start_rows:
-            return 0
-        wanted = self.config.reuse * (self.rows_made - rows_given) - samples
-        return max(0, int(wanted // batch))
 
     def sample(self, count: int, rng: np.random.Generator) -> Batch:
         """Draw `count` rows of one board size; a size is drawn by its share of the rows."""

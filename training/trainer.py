@@ -62,10 +62,9 @@ class Trainer:
         self._matches: list[tuple[str, str, float]] = []  # (Black, White, Black's score)
         self._published_at = 0  # learner steps
         self._judged_s = 0.0  # spent on gates and ratings
-        self._rows_given = 0.0  # rows that owe no steps: given at the start, paid at other reuse
         self._rated = 0  # number of the champion that was rated last
         self._learning = LearnerMeter()
-        self._bell = AlarmBell()
+        self._bell = AlarmBell(config.rules.size)
         self._restore()
         self._tell_missing_anchors()
         self._self_play = SelfPlayMeter(self.evaluations)
@@ -80,8 +79,7 @@ class Trainer:
     @property
     def due_steps(self) -> int:
         """Learner steps that the games made so far pay for."""
-        batch = self.config.learner.batch
-        return self.window.due_steps(self.learner.samples, batch, self._rows_given)
+        return self.learner.due_steps if self.window.is_filled else 0
 
     @property
     def publish_due(self) -> bool:
@@ -161,7 +159,8 @@ class Trainer:
             return
         path = self.store.chunk_path(self.window.games_made + 1)
         publish(path, lambda temporary: save_games(temporary, games))
-        self._take(games)
+        rows = self._take(games)
+        self.learner.owed += rows * self.config.replay.reuse_at(self.progress)
         self._self_play.add(games, self.model)
         self._ring(self._bell.hear_games(games))
         if self._self_play.due:
@@ -275,8 +274,6 @@ class Trainer:
             "evaluations": self.evaluations,
             "rejected": self.rejected,
             "published_at": self._published_at,
-            "rows_given": self._rows_given,
-            "reuse": self.config.replay.reuse,
             "rated": self._rated,
             "judged_s": self._judged_s,
             "follow_champion": self._follow_champion,
@@ -299,11 +296,12 @@ class Trainer:
                 made = state["games_made"], state["rows_made"]
             except KeyError as error:
                 raise HonteError(f"{path} lacks {error}: use a new --run directory") from None
-            self._load_window(*made)
+            later_rows = self._load_window(*made)
+            self.learner.owed += later_rows * self.config.replay.reuse_at(self.progress)
             self.finished = state.get("finished", False) and self.progress >= 1.0
         else:
             self._load_window(0, 0)
-            self._rows_given = self.window.rows_made - self._rows_owed()
+            self.learner.owed = self._owed_at_first()
         self.starts += 1
         if self.model == 0:
             self.publish()
@@ -319,24 +317,21 @@ class Trainer:
         self._follow_champion = self._follow_champion or state["follow_champion"]
         self._matches = [(black, white, score) for black, white, score in state["matches"]]
         self._rng.bit_generator.state = state["rng"]
-        reuse = self.config.replay.reuse  # what was learned paid for its rows at the earlier one
-        paid = self.learner.samples * (1 / state.get("reuse", reuse) - 1 / reuse)
-        self._rows_given = state.get("rows_given", 0) + paid
         self.candidates = set(state.get("candidates", ())) & set(self.store.numbers())
         champions = self.store.champions()
         self._rated = state.get("rated", champions[-1] if champions else 0)
 
-    def _rows_owed(self) -> int:
-        """Rows that a new run pays for of the games it begins with.
+    def _owed_at_first(self) -> float:
+        """Samples that the games pay for which a new run begins with.
 
         Not more than self-play may be ahead of the learner: else it would wait for minutes.
         """
         config = self.config
-        most = config.loop.most_due_steps * config.learner.batch / config.replay.reuse
-        return min(self.window.rows, int(most))
+        most = float(config.loop.most_due_steps * config.learner.batch)
+        return min(self.window.rows * config.replay.reuse_at(0.0), most)
 
-    def _load_window(self, games_made: int, rows_made: int) -> None:
-        """Fill the window from the newest chunks; count what came after the saved state."""
+    def _load_window(self, games_made: int, rows_made: int) -> int:
+        """Fill the window from the newest chunks; return the rows made since the saved state."""
         chunks: list[list[GameRecord]] = []
         rows = later_games = later_rows = newest = 0
         for first, path in reversed(self.store.chunks()):
@@ -362,12 +357,16 @@ class Trainer:
         self.window.games_made = made - sum(len(games) for games in chunks)
         for games in reversed(chunks):
             self._take(games)
+        return later_rows
 
-    def _take(self, games: list[GameRecord]) -> None:
+    def _take(self, games: list[GameRecord]) -> int:
+        """Add games to the window; return their rows."""
+        before = self.window.rows_made
         self.window.add(games)
         for game in games:
             scores = self._scores.setdefault(game.size, deque(maxlen=_KOMI_MEMORY))
             scores.append(game.score + game.komi)
+        return self.window.rows_made - before
 
     def _ring(self, alarms: list[Alarm]) -> None:
         for alarm in alarms:

@@ -43,22 +43,24 @@ def names(alarms) -> set[str]:
 
 
 def test_healthy_games_are_silent():
-    assert AlarmBell().hear_games(varied_games(200)) == []
+    assert AlarmBell(5).hear_games(varied_games(200)) == []
 
 
 def test_too_few_games_are_silent():
-    assert AlarmBell().hear_games([make_game([1, 2, 3])] * 199) == []
+    assert AlarmBell(5).hear_games([make_game([1, 2, 3])] * 199) == []
 
 
 def test_copies_and_early_passes_ring_once():
-    bell = AlarmBell()
+    bell = AlarmBell(5)
     games = [make_game([12, 25, 25], score=float(s)) for s in (1, -1) for _ in range(100)]
     assert names(bell.hear_games(games)) == {"duplicates", "early"}
     assert bell.hear_games(games[:5]) == []
+    beside = AlarmBell(9)  # smaller boards beside the run's own may be solved
+    assert names(beside.hear_games(games)) == {"early"}
 
 
 def test_an_alarm_rings_again_after_it_was_over():
-    bell = AlarmBell()
+    bell = AlarmBell(5)
     lost = varied_games(200, gap=0.8)
     assert names(bell.hear_games(lost)) == {"gap"}
     assert bell.hear_games(varied_games(200)) == []
@@ -69,11 +71,11 @@ def test_one_color_winning_at_even_komi_rings():
     games = [
         make_game(list(map(int, np.random.default_rng(i).permutation(25)))) for i in range(200)
     ]
-    assert names(AlarmBell().hear_games(games)) == {"balance"}
+    assert names(AlarmBell(5).hear_games(games)) == {"balance"}
 
 
 def test_overfitting_and_collapse_ring():
-    bell = AlarmBell()
+    bell = AlarmBell(5)
     event = {"value_loss": 0.3, "fresh_value_loss": 0.9, "policy_entropy": 0.001}
     assert names(bell.hear_learner(event)) == {"entropy"}, "one event says little of overfitting"
     rung = [alarm for _ in range(30) for alarm in bell.hear_learner(event)]
@@ -87,6 +89,6 @@ def test_wrong_verdicts_ring_above_one_in_twenty():
     right, wrong = make_game([1], score=2.0), make_game([1], score=-2.0)
     right, wrong = (replace(game, verdict=1) for game in (right, wrong))
     drawn = replace(right, score=0.0)
-    assert AlarmBell().hear_games([right] * 95 + [wrong] * 5) == []
-    assert names(AlarmBell().hear_games([right] * 94 + [wrong] * 5 + [drawn])) == {"verdicts"}
-    assert AlarmBell().hear_games([wrong] * 99) == []
+    assert AlarmBell(5).hear_games([right] * 95 + [wrong] * 5) == []
+    assert names(AlarmBell(5).hear_games([right] * 94 + [wrong] * 5 + [drawn])) == {"verdicts"}
+    assert AlarmBell(5).hear_games([wrong] * 99) == []

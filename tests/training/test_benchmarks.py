@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents.checkpoint import save_checkpoint
+from agents.network import new_network
 from benchmarks import families, learners, openings, runners
 from go_env.errors import HonteError
 from go_env.rules import Rules
 from self_played import made_games
 from tiny_run import tiny_config
 from training.baselines.config import load_baseline
-from training.config import load_config
+from training.config import load_config, provenance
 from training.matches.openings import book_openings
 
 
@@ -53,6 +55,16 @@ def test_learners_make_the_steps_that_their_games_pay_for() -> None:
         learner = learners.learn(again, games)
         assert learner.samples == int(reuse * rows) // config.learner.batch * config.learner.batch
         assert learner.steps == learner.samples // config.learner.batch > 0
+
+
+def test_a_learner_of_other_settings_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    path, config = tmp_path / "fast.safetensors", tiny_config()
+    facts = {"run": "here", "games": 60, **provenance(config)}
+    save_checkpoint(path, new_network(config.network, 1), config.rules, facts)
+    learners.refuse_another(path, facts)
+    other = {**facts, "games": 70, **provenance(replace(config, seed=2))}
+    with pytest.raises(HonteError, match="has another games, config_hash: give another name"):
+        learners.refuse_another(path, other)
 
 
 def test_a_learner_is_read_from_its_text() -> None:

@@ -72,6 +72,7 @@ def test_planes_follow_from_the_feature_set(name: str) -> None:
         (["loop.most_due_steps=-1"], "must not be negative"),
         (["loop.rate_games=-2"], "must not be negative"),
         (["loop.rate_simulations=0"], "[loop] loop.rate_simulations must be at least 1"),
+        (["replay.first_reuse=-1"], "replay.first_reuse must not be negative"),
         (["seed=-1"], "seed must not be negative (given -1)"),
         (["self_play.opening_moves=-1"], "self_play.opening_moves must be finite and not negative"),
         (["self_play.fast_simulations=0"], "needs fast_simulations from 2"),

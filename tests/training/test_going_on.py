@@ -68,11 +68,38 @@ def test_another_reuse_holds_for_what_is_still_due(run_dir: Path, reuse: float) 
         assert trainer.due_steps == due
 
 
-def test_runs_of_before_reuse_and_ratings_were_kept_go_on(run_dir: Path) -> None:
+def test_a_reuse_that_grows_is_that_of_the_hour_a_game_was_played(tmp_path: Path) -> None:
+    config = tiny_config(games=120)
+    config = replace(config, replay=replace(config.replay, first_reuse=1.0, reuse=3.0))
+    owed = 0.0
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        worker = Worker(config, 0, trainer.starts)
+        while trainer.progress < 1.0:
+            task, before = trainer.next_task(), trainer.window.rows_made
+            trainer.absorb(worker.play(task, trainer.weights(task.plan.model)))
+            owed += (1 + 2 * trainer.progress) * (trainer.window.rows_made - before)
+        assert trainer.due_steps == owed // 32
+        assert 1.5 < owed / trainer.window.rows_made < 2.5
+
+
+def test_games_after_the_last_saved_state_are_paid_for(tmp_path: Path) -> None:
+    config = with_reuse(2.0)
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        worker = Worker(config, 0, trainer.starts)
+        trainer.save()
+        while not trainer.window.is_filled:
+            task = trainer.next_task()
+            trainer.absorb(worker.play(task, trainer.weights(task.plan.model)))
+        due, rows = trainer.due_steps, trainer.window.rows_made
+    assert due == 2 * rows // 32 > 0
+    with open_run(config, tmp_path, None, "", "local", 1) as trainer:
+        assert trainer.due_steps == due
+
+
+def test_runs_of_before_debts_and_ratings_were_kept_go_on(run_dir: Path) -> None:
     path = run_dir / "state" / "learner.safetensors"
     tensors, state = load_tensors(path)
-    for name in ("reuse", "rated"):
-        del state[name]
+    del state["learner"]["owed"], state["rated"]
     save_tensors(path, tensors, state)
     with open_run(tiny_config(games=60), run_dir, None, "", "local", 1) as trainer:
         assert trainer.due_steps == trainer.unrated == 0
