@@ -2,8 +2,9 @@
 
 random                              rollout?sims=1000
 honte                               honte:RUN_OR_FILE?sims=200&search=puct
-policy:FILE_OR_RUN?temperature=0.5  gtp:gnugo --mode gtp --level 10
+policy:FILE_OR_RUN?temperature=0.5  gtp:COMMAND
 q:FILE                              pg:FILE
+gnugo?level=10                      pachi?playouts=1600
 """
 
 from __future__ import annotations
@@ -31,6 +32,15 @@ from mcts.rollout import RolloutEvaluator
 
 DEFAULT_SIMULATIONS = 200
 _MOST = 10_000_000  # of anything that a SPEC counts
+#: Engines by name: the command line, and the numbers in it. Both are told to leave no dead stones
+#: on the board, as it is counted as it stands.
+_ENGINES = {
+    "gnugo": (
+        "gnugo --mode gtp --level {level} --chinese-rules --capture-all-dead --positional-superko",
+        {"level": 10},
+    ),
+    "pachi": ("pachi -d 0 -t ={playouts} threads=1,pass_all_alive", {"playouts": 1600}),
+}
 
 Maker = Callable[[int, int], Agent]  # (size, seed) to the player
 
@@ -46,7 +56,10 @@ class Spec:
 
 
 def parse_spec(text: str) -> Spec:
-    """Take a SPEC apart; the text after `gtp:` is a command and stays whole."""
+    """Take a SPEC apart; the text after `gtp:` is a command and stays whole.
+
+    An engine that is known by name comes back as what it stands for: kind `gtp`, its command.
+    """
     text = text.strip()
     kind, _, rest = text.partition(":")
     if kind == "gtp":
@@ -61,7 +74,13 @@ def parse_spec(text: str) -> Spec:
         if key in options:
             raise HonteError(f"player {text!r}: option {key!r} is given twice: give it once")
         options[key] = unquote(value)
-    return Spec(text, kind, target, options)
+    spec = Spec(text, kind, target, options)
+    return Spec(text, "gtp", _engine_command(spec)) if kind in _ENGINES else spec
+
+
+def is_engine(spec: str) -> bool:
+    """Tell whether a SPEC names a program that is spoken to over GTP."""
+    return parse_spec(spec).kind == "gtp"
 
 
 def make_agent(spec: str, *, size: int, seed: int = 0) -> Agent:
@@ -91,8 +110,9 @@ def _maker(spec: str) -> Maker:
     """Read a SPEC to its end: kind, options, and that its file or program is there."""
     parsed = parse_spec(spec)
     if parsed.kind not in _MAKERS:
-        near = difflib.get_close_matches(parsed.kind, _MAKERS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f": use one of {', '.join(_MAKERS)}"
+        kinds = (*_MAKERS, *_ENGINES)
+        near = difflib.get_close_matches(parsed.kind, kinds, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else f": use one of {', '.join(kinds)}"
         raise HonteError(f"unknown player {parsed.kind!r}{hint}")
     options = _Options(parsed)
     maker = _MAKERS[parsed.kind](parsed, options)
@@ -229,6 +249,15 @@ def _pg(spec: Spec, options: _Options) -> Maker:
         return pg_agent(path, spec.text, temperature, seed)
 
     return make
+
+
+def _engine_command(spec: Spec) -> str:
+    _refuse_target(spec)
+    command, numbers = _ENGINES[spec.kind]
+    options = _Options(spec)
+    chosen = {name: options.integer(name, default, 1) for name, default in numbers.items()}
+    options.refuse_unknown()
+    return command.format(**chosen)
 
 
 def _gtp(spec: Spec, options: _Options) -> Maker:

@@ -1,6 +1,6 @@
 """What the champions of a finished run score against one opponent, over evaluations and hours.
 
-    python benchmarks/champions.py RUN 'gtp:gnugo --mode gtp --level 10' --games 40 --out DIR
+    python benchmarks/champions.py RUN gnugo --games 40 --out DIR
 
 One gauntlet by `honte match`, the opponent against every champion that the run has kept (or the
 models that `--models` names); then DIR/curve.png and a table. Goes on where it stopped. Other than
@@ -81,6 +81,7 @@ def scores(
 def draw(found: list[Score], opponent: str, path: Path) -> None:
     """Draw the scores with their intervals, over evaluations and over hours."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -95,11 +96,13 @@ def draw(found: list[Score], opponent: str, path: Path) -> None:
     ]
     for axes, (label, cost) in zip(panels, costs.items(), strict=True):
         means = [score.mean for score in found]
-        axes.errorbar(cost, means, spread, marker="o", capsize=3)
-        axes.set(xlabel=label, ylim=(0, 1.02))
+        axes.errorbar(cost, means, spread, fmt="o", capsize=3)
+        axes.set(xlabel=label, ylim=(min(0.5, *low), 1.02))
         axes.set_xlim(left=0)
+        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
         axes.grid(alpha=0.3)
-    panels[0].set_ylabel(f"score against {opponent}")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel(f"score against {opponent}, 95 % intervals")
     figure.savefig(path, dpi=120)
 
 

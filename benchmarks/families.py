@@ -25,6 +25,7 @@ GNUGO = (
     "gtp:gnugo --mode gtp --level 10 --chinese-rules --capture-all-dead --positional-superko "
     "--play-out-aftermath"
 )
+_LEAST_LOST = 0.2  # %, where the drawing puts a player that lost none
 KOMI = {"5x5": "0.5", "7x7": "9"}  # the baselines' presets: at 25 Black can only draw on 5x5
 
 
@@ -66,8 +67,9 @@ def players(out: Path, names: list[str]) -> list[str]:
 
 
 def draw(out: Path) -> None:
-    """Draw every run's score against a random player over time: DIR/curves.png."""
+    """Draw what every run loses to a random player, over time: DIR/curves.png."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
 
     from training.metrics import read_events
 
@@ -82,9 +84,15 @@ def draw(out: Path) -> None:
         family = path.parent.name.rpartition("-")[0]
         color = colors.setdefault(family, f"C{len(colors)}")
         label = family if path.parent.name.endswith("-1") else None
-        axes.plot(minutes, [event["score"] for event in events], color=color, label=label)
-    axes.set(xlabel="minutes", ylabel="score against a random player", ylim=(0, 1.02))
+        lost = [max(100 * (1 - event["score"]), _LEAST_LOST) for event in events]
+        axes.plot(minutes, lost, color=color, label=label)
+    axes.set(xlabel="minutes", ylabel="games lost to a random player, %", yscale="log")
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda lost, _: "none" if lost <= _LEAST_LOST else f"{lost:g}")
+    )
+    axes.set_yticks([_LEAST_LOST, 1, 10, 100])
     axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.legend()
     figure.savefig(out / "curves.png", dpi=120)
 

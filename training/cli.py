@@ -25,7 +25,7 @@ _OF_THE_DISK = (
 )  # fmt: skip
 _PLAYER_HELP = (
     "honte | honte:RUN_OR_FILE?sims=200 | policy:FILE | q:FILE | pg:FILE | rollout?sims=1000 "
-    "| random | gtp:COMMAND"
+    "| random | gnugo?level=10 | pachi?playouts=1600 | gtp:COMMAND"
 )
 Player = Annotated[
     str | None, typer.Option(metavar="SPEC", help=f"{_PLAYER_HELP}; default: the best at hand.")

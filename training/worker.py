@@ -194,7 +194,7 @@ class PlayoutsFirst:
 
 
 def is_installed(spec: str) -> bool:
-    """Tell whether the program of a `gtp:` SPEC is there; other players always are."""
+    """Tell whether the program of an engine's SPEC is there; other players always are."""
     player = parse_spec(spec)
     if player.kind != "gtp":
         return True

@@ -11,7 +11,7 @@ import pytest
 
 from agents.mcts_agent import MctsAgent
 from agents.random_agent import RandomAgent
-from agents.registry import check_spec, make_agent, parse_spec
+from agents.registry import check_spec, is_engine, make_agent, parse_spec
 from games import random_positions
 from go_env.diagram import parse_position
 from go_env.errors import HonteError
@@ -30,6 +30,20 @@ def test_specs_are_taken_apart() -> None:
     command = parse_spec("gtp:gnugo --mode gtp?x=1&y")
     assert (command.kind, command.target, command.options) == ("gtp", "gnugo --mode gtp?x=1&y", {})
     assert parse_spec("honte:a%20b?x=%26").options == {"x": "&"}
+
+
+def test_engines_that_are_known_by_name() -> None:
+    gnugo = "gnugo --mode gtp --level {} --chinese-rules --capture-all-dead --positional-superko"
+    for spec, command in (
+        ("gnugo", gnugo.format(10)),
+        ("gnugo?level=3", gnugo.format(3)),
+        ("pachi?playouts=200", "pachi -d 0 -t =200 threads=1,pass_all_alive"),
+    ):
+        read = parse_spec(spec)
+        assert (read.text, read.kind, read.target) == (spec, "gtp", command)
+        assert is_engine(spec)
+        assert is_engine(f"gtp:{command}")
+    assert not is_engine("rollout?sims=5")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +76,10 @@ def test_specs_are_taken_apart() -> None:
         ("honte?sim=3", "did you mean 'sims'"),
         ("policy?temperature=-1", "must not be negative"),
         ("gtp:no-such-engine --mode gtp", "not found"),
+        ("gnugo?levle=3", "did you mean 'level'"),
+        ("gnugo?level=high", "not a number"),
+        ("pachi:/opt/pachi", "takes no file"),
+        ("gnugoo", "did you mean 'gnugo'"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(spec: str, complaint: str) -> None:

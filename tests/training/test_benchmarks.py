@@ -98,12 +98,13 @@ def run_openings(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
 def test_a_book_holds_what_the_judge_calls_even(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    board = ["--size", "5", "--komi", "25", "--even", "0.5", "--out", str(tmp_path)]
+    board = ["--size", "5", "--komi", "25", "--even", "0.5"]
+    board += ["--out", str(tmp_path / "book.txt")]
     run_openings(monkeypatch, "rollout?sims=50", *board, "--count", "3")
     told = [float(line.split()[-3]) for line in capsys.readouterr().out.splitlines()]
     assert len(told) == 3
     assert all(abs(value) <= 0.5 for value in told)
-    book = book_openings(tmp_path, Rules(5, 25.0))
+    book = book_openings(str(tmp_path / "book.txt"), Rules(5, 25.0))
     assert [len(opening.moves) for opening in book] == [2, 2, 2]
     with pytest.raises(HonteError, match="tells no values"):
         run_openings(monkeypatch, "random", *board)

@@ -14,6 +14,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from agents.base import Agent, Decision
 from agents.gtp.clock import Remaining, TimeSystem
+from agents.registry import is_engine
 from go_env.coords import BLACK, WHITE
 from go_env.errors import HonteError
 from go_env.position import Position
@@ -286,9 +287,9 @@ def meet_anchor(
         The games, and what went wrong in those that are left out: games lost by conduct (an engine
         died, or played an illegal move) say nothing about strength.
     """
-    is_engine = spec.startswith("gtp:")
-    rules = replace(rules, suicide=rules.suicide and not is_engine)
-    settings = ArenaSettings(parallel=1 if is_engine else 2 * len(openings))
+    alone = is_engine(spec)
+    rules = replace(rules, suicide=rules.suicide and not alone)
+    settings = ArenaSettings(parallel=1 if alone else 2 * len(openings))
     games: list[MatchGame] = []
     problems: list[str] = []
     for pair in Arena((player, anchor), rules, settings).pairs(openings):

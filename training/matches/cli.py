@@ -35,7 +35,11 @@ Out = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Gauntlet = Annotated[bool, typer.Option(help="The first player meets all others.")]
 Openings = Annotated[
-    str, typer.Option(help="Random plies before each pair of games, or a folder of SGF files.")
+    str,
+    typer.Option(
+        help="Random plies before each pair of games, or a book: even-7x7, even-9x9, "
+        "a text file with the moves of one opening a line, a folder of SGF files."
+    ),
 ]
 Seconds = Annotated[float | None, typer.Option(help="Fixed time for each move.")]
 ClockText = Annotated[
@@ -43,7 +47,7 @@ ClockText = Annotated[
 ]
 Grace = Annotated[float, typer.Option(help="Seconds a move that clocks forgive.")]
 RefereeSpec = Annotated[
-    str | None, typer.Option(help="gtp:COMMAND whose final_score counts; default: area.")
+    str | None, typer.Option(help="Engine whose final_score counts; default: area.")
 ]
 Bounds = Annotated[
     tuple[float, float] | None,

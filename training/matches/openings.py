@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
 
-from go_env.coords import EMPTY, vertex_from_action
-from go_env.errors import HonteError
+from go_env.coords import EMPTY, action_from_vertex, vertex_from_action
+from go_env.errors import HonteError, IllegalMove
 from go_env.position import Position
 from go_env.rules import Rules
 from go_env.sgf import read_sgf
@@ -19,6 +21,8 @@ from go_env.symmetry import NUM_SYMMETRIES, point_tables
 _DRAWS_PER_OPENING = 200
 _MOST_DEAD_ENDS = 300  # draws in a row that leave no sensible move before the last ply
 _MOST_BARREN_PLIES = 4  # plies added in a row that give nothing new; 2x2 has 8 openings in all
+Moves = tuple[tuple[int, int], ...]  # (color, action) each
+
 _TOO_FEW = (
     "there are not so many different openings on this board: use fewer plies or games, "
     "or --openings 0"
@@ -65,31 +69,32 @@ def sample_openings(rules: Rules, plies: int, count: int, seed: int) -> list[Ope
     return openings
 
 
-def book_openings(folder: Path, rules: Rules, plies: int | None = None) -> list[Opening]:
-    """Read the first moves (default: all) of every SGF file of a folder, in the order of names."""
-    files = sorted(folder.glob("*.sgf"))
-    if not files:
-        raise HonteError(f"no *.sgf file in {folder}: give a folder of SGF openings")
+def book_openings(book: str, rules: Rules) -> list[Opening]:
+    """Read a book's openings in its order; of those that are alike up to symmetry the first.
+
+    Args:
+        book: a folder of SGF files (whole games, in the order of their names), a text file with
+            the moves of one opening a line (`E5 C3`; `#` begins a remark), or the name of a book
+            that comes with Honte.
+    """
+    path = Path(book)
+    if path.is_dir():
+        lines = [(str(file), file.stem, _sgf_moves(file, rules)) for file in _sgf_files(path)]
+    else:
+        lines = _text_moves(path if path.is_file() else _shipped(book), rules)
     openings: list[Opening] = []
     seen: set[bytes] = set()
-    for file in files:
-        game = read_sgf(file)
-        if game.size != rules.size:
-            raise HonteError(
-                f"{file} is {game.size}x{game.size}, the match {rules.size}x{rules.size}"
-            )
-        if game.black_stones or game.white_stones:
-            raise HonteError(f"{file} has setup stones; an opening is moves only")
-        moves = game.moves[:plies]
-        if any(color != 1 + ply % 2 for ply, (color, _) in enumerate(moves)):
-            raise HonteError(f"{file}: Black and White do not alternate in the opening")
-        position = Position.from_moves(rules, moves)
+    for where, name, moves in lines:
+        try:
+            position = Position.from_moves(rules, moves)
+        except IllegalMove as error:
+            raise HonteError(f"{where}: {error}") from None
         if position.ended:
-            raise HonteError(f"{file}: the opening is a finished game; use fewer plies")
+            raise HonteError(f"{where}: the opening is a finished game: leave it out")
         key = canonical_key(position)
         if key not in seen:
             seen.add(key)
-            openings.append(Opening(file.stem, tuple(action for _, action in moves)))
+            openings.append(Opening(name, tuple(action for _, action in moves)))
     return openings
 
 
@@ -101,6 +106,56 @@ def canonical_key(position: Position) -> bytes:
     for symmetry in range(NUM_SYMMETRIES):
         images[symmetry, tables[symmetry]] = stones
     return min(image.tobytes() for image in images) + bytes([position.to_play])
+
+
+def _sgf_files(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("*.sgf"))
+    if not files:
+        raise HonteError(f"no *.sgf file in {folder}: give a folder of SGF openings")
+    return files
+
+
+def _sgf_moves(file: Path, rules: Rules) -> Moves:
+    game = read_sgf(file)
+    if game.size != rules.size:
+        raise HonteError(f"{file} is {game.size}x{game.size}, the match {rules.size}x{rules.size}")
+    if game.black_stones or game.white_stones:
+        raise HonteError(f"{file} has setup stones; an opening is moves only")
+    if any(color != 1 + ply % 2 for ply, (color, _) in enumerate(game.moves)):
+        raise HonteError(f"{file}: Black and White do not alternate in the opening")
+    return game.moves
+
+
+def _shipped(book: str) -> Traversable:
+    books = resources.files("training") / "matches" / "books"
+    names = sorted(file.name.removesuffix(".txt") for file in books.iterdir())
+    if book not in names:
+        raise HonteError(
+            f"no openings called {book}: give a number of plies, a folder of SGF files, "
+            f"a text file of moves, or one of {', '.join(names)}"
+        )
+    return books / f"{book}.txt"
+
+
+def _text_moves(file: Path | Traversable, rules: Rules) -> list[tuple[str, str, Moves]]:
+    """Return (where, name, moves) of every line that is not empty."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise HonteError(f"{file} is not UTF-8 text: give a text file of moves") from None
+    openings = []
+    for number, line in enumerate(lines, 1):
+        name = " ".join(line.partition("#")[0].upper().split())
+        try:
+            actions = [action_from_vertex(vertex, rules.size) for vertex in name.split()]
+        except HonteError as error:
+            raise HonteError(f"{file}, line {number}: {error}") from None
+        if actions:
+            moves = tuple((1 + ply % 2, action) for ply, action in enumerate(actions))
+            openings.append((f"{file}, line {number}", name, moves))
+    if not openings:
+        raise HonteError(f"{file} holds no opening: write the moves of one a line, as in E5 C3")
+    return openings
 
 
 def _random_position(rules: Rules, plies: int, rng: np.random.Generator) -> Position:

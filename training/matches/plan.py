@@ -7,10 +7,10 @@ import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from agents.gtp.clock import TimeSystem
+from agents.registry import is_engine
 from go_env.errors import HonteError
 from go_env.rules import Rules, fair_komi
 from training.matches.arena import Fixture
@@ -32,7 +32,7 @@ class Player:
     @property
     def external(self) -> bool:
         """Whether it is one process that plays one game at a time."""
-        return self.spec.startswith("gtp:")
+        return is_engine(self.spec)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class MatchConfig:
         players: SPEC or NAME=SPEC each.
         games: of each pairing; an odd number leaves the last opening with one game.
         komi: None is the fair komi of the size.
-        openings: number of random plies, or a folder of SGF files.
+        openings: number of random plies, or a book (see `openings.book_openings`).
         gauntlet: the first player meets all others, who do not meet each other.
         seconds: fixed time for each move; excludes `clock`.
         clock: see `clock.parse_clock`.
@@ -85,9 +85,9 @@ class MatchConfig:
             raise HonteError(f"--grace must be 0 or more seconds (given {self.grace_s:g})")
         if self.sprt is not None and len(self.players) != 2:
             raise HonteError("--sprt tests two players against each other; give two SPECs")
-        if self.referee is not None and not self.referee.startswith("gtp:"):
+        if self.referee is not None and not is_engine(self.referee):
             raise HonteError(
-                f"the referee must be a GTP engine, gtp:COMMAND (given {self.referee})"
+                f"the referee must be a GTP engine, gtp:COMMAND or gnugo (given {self.referee})"
             )
 
     def to_rules(self) -> Rules:
@@ -145,7 +145,7 @@ def make_openings(config: MatchConfig, rules: Rules) -> list[Opening]:
     pairs = (config.games + 1) // 2
     if re.fullmatch(r"-?[0-9]+", config.openings):
         return sample_openings(rules, int(config.openings), pairs, config.seed)
-    book = book_openings(Path(config.openings), rules)
+    book = book_openings(config.openings, rules)
     return list(itertools.islice(itertools.cycle(book), pairs))
 
 

@@ -26,7 +26,7 @@ from agents.base import Agent
 from agents.clocked_agent import ClockedAgent
 from agents.gtp_agent import GtpAgent
 from agents.mcts_agent import MctsAgent
-from agents.registry import make_agent
+from agents.registry import make_agent, parse_spec
 from go_env.errors import HonteError
 from training.matches.arena import Arena, ArenaSettings, MatchGame
 from training.matches.labels import file_slug
@@ -50,7 +50,8 @@ class TaskPlayer:
         self._stream = tuple(stream)
         self._transcripts = transcripts
         self._agents: dict[str, Agent] = {}
-        self._referee = EngineReferee(config.referee[4:]) if config.referee else None
+        referee = config.referee and parse_spec(config.referee).target
+        self._referee = EngineReferee(referee) if referee else None
 
     def play(self, task: Task) -> Iterator[MatchGame]:
         """Yield the games of a task as they end."""

@@ -278,7 +278,7 @@ def test_pairings_advance_together():
         (("random", "random"), {"seconds": 1.0, "clock": "5"}, "exclude each other"),
         (("random", "random", "random"), {"sprt": SprtBounds()}, "two players"),
         (("random", "random"), {"anchor": "z"}, "anchor 'z'"),
-        (("random", "random"), {"referee": "gnugo"}, "gtp:COMMAND"),
+        (("random", "random"), {"referee": "rollout"}, "gtp:COMMAND or gnugo"),
         (("random", "gtp:no-such-engine"), {}, "no-such-engine"),
         (("random", "gtp:no-such-engine"), {"workers": 1}, "no-such-engine"),
         (("random", f"gtp:{sys.executable}"), {"seconds": 0.5}, "engines count whole seconds"),

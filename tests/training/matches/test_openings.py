@@ -81,20 +81,62 @@ def test_a_book_of_sgf_files(tmp_path):
     write_sgf(tmp_path / "a.sgf", SgfGame(size=9, moves=tuple(moves)))
     write_sgf(tmp_path / "b.sgf", SgfGame(size=9, moves=tuple(turned)))
     write_sgf(tmp_path / "c.sgf", SgfGame(size=9, moves=((1, 0), (2, 80))))
-    book = book_openings(tmp_path, RULES)
+    book = book_openings(str(tmp_path), RULES)
     assert [opening.name for opening in book] == ["a", "c"]
     assert book[0].moves == (40, 20, 60, 24)
-    assert [len(o.moves) for o in book_openings(tmp_path, RULES, plies=1)] == [1, 1]
     with pytest.raises(HonteError, match="is 9x9, the match 7x7"):
-        book_openings(tmp_path, Rules(size=7))
+        book_openings(str(tmp_path), Rules(size=7))
+    (tmp_path / "empty").mkdir()
     with pytest.raises(HonteError, match=r"no \*\.sgf file"):
-        book_openings(tmp_path / "nowhere", RULES)
+        book_openings(str(tmp_path / "empty"), RULES)
+
+
+def test_a_book_of_text(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("# two of three are the same\n\nE5 c3  # remark\nE5 G7\n  E5 C4 pass\n")
+    book = book_openings(str(path), RULES)
+    assert [opening.name for opening in book] == ["E5 C3", "E5 C4 PASS"]
+    assert book[0].moves == (40, 56)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("E5 J10\n", "line 1: 'J10' is not a vertex of a 9x9 board"),
+        ("C3\nE5 E5\n", "line 2: "),
+        ("E5 pass pass\n", "line 1: the opening is a finished game"),
+        ("# nothing\n", "holds no opening"),
+    ],
+)
+def test_a_broken_book_of_text_is_one_line(tmp_path, text, message):
+    path = tmp_path / "book.txt"
+    path.write_text(text)
+    with pytest.raises(HonteError, match=message):
+        book_openings(str(path), RULES)
+
+
+def test_bytes_are_no_book(tmp_path):
+    (tmp_path / "book.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(HonteError, match="not UTF-8 text"):
+        book_openings(str(tmp_path / "book.txt"), RULES)
+
+
+@pytest.mark.parametrize(("name", "size", "count"), [("even-7x7", 7, 40), ("even-9x9", 9, 200)])
+def test_the_shipped_books_hold_different_openings(name, size, count):
+    book = book_openings(name, Rules(size=size))
+    assert len(book) == count
+    assert {len(opening.moves) for opening in book} == {2}
+
+
+def test_a_book_that_is_not_there_tells_what_is():
+    with pytest.raises(HonteError, match=r"no openings called book9: .* one of even-7x7, even-9x9"):
+        book_openings("book9", RULES)
 
 
 def test_unusable_books_and_plies_are_refused(tmp_path):
     write_sgf(tmp_path / "x.sgf", SgfGame(size=9, moves=((1, 40), (1, 41))))
     with pytest.raises(HonteError, match="do not alternate"):
-        book_openings(tmp_path, RULES)
+        book_openings(str(tmp_path), RULES)
     with pytest.raises(HonteError, match="-1 moves"):
         sample_openings(RULES, -1, 1, seed=0)
     assert len({o.moves for o in sample_openings(RULES, 0, 3, seed=0)}) == 1
