@@ -29,7 +29,7 @@ from agents.checkpoint import load_checkpoint, save_checkpoint
 from benchmarks.families import honte
 from go_env.errors import HonteError
 from go_env.features import feature_set
-from training.config import RunConfig, load_config, provenance
+from training.config import RunConfig, load_config, load_earlier, provenance
 from training.learner import Learner
 from training.model_store import ModelStore
 from training.records import GameRecord, load_games
@@ -58,6 +58,19 @@ def recorded(store: ModelStore) -> Iterator[GameRecord]:
     """Yield the games of a run, the oldest first."""
     for _, path in store.chunks():
         yield from load_games(path)
+
+
+def games_of(store: ModelStore, config: RunConfig, variant: Variant) -> list[GameRecord]:
+    """Return the first games of a run; HonteError if they are too few, or of other boards."""
+    size, played = config.rules.size, load_earlier(str(store.config_path)).rules.size
+    if played != size:
+        raise HonteError(f"{store.root} was played on {played}x{played}: give its --preset")
+    games = list(islice(recorded(store), variant.games))
+    if len(games) < variant.games:
+        raise HonteError(
+            f"{store.root} has {len(games):,} games, too few for {variant.name}:{variant.games}"
+        )
+    return games
 
 
 def learn(config: RunConfig, games: Iterable[GameRecord]) -> Learner:
@@ -108,7 +121,7 @@ def main() -> None:
             refuse_another(path, facts)
             continue
         start = time.process_time()
-        learner = learn(config, islice(recorded(store), variant.games))
+        learner = learn(config, games_of(store, config, variant))
         facts |= {"steps": learner.steps, "samples": learner.samples}
         save_checkpoint(path, learner.playing_network(), config.rules, facts)
         seconds = time.process_time() - start

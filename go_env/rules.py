@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -16,6 +17,7 @@ MIN_SIZE, MAX_SIZE = 2, 25
 #: Source: van der Werf & Winands 2009 (up to 5x5); katagobooks.org opening books (6x6 to 9x9).
 FAIR_KOMI = {2: 1.0, 3: 9.0, 4: 2.0, 5: 25.0, 6: 4.0, 7: 9.0, 8: 10.0, 9: 7.0}
 _KOMI_ABOVE_9 = 7.0
+_KOMI_LIMIT = 2.0 * MAX_SIZE**2
 
 
 def fair_komi(size: int) -> float:
@@ -61,6 +63,15 @@ class Rules:
             raise HonteError(f"unknown rules {name!r}: use one of {', '.join(PRESETS)}")
         ko, suicide = PRESETS[name]
         return Rules(size=size, komi=komi, ko=ko, suicide=suicide, move_limit=move_limit)
+
+
+def usable_komi(komi: float) -> float:
+    """Return the whole or half number that decides every game as this komi does.
+
+    Area scores are whole numbers: 6.7 and 6.5 have the same winner, and so have 10,000 and 1,250.
+    """
+    limited = min(max(float(komi), -_KOMI_LIMIT), _KOMI_LIMIT)
+    return limited if (limited * 2).is_integer() else math.floor(limited) + 0.5
 
 
 #: Rule sets that score by area. `chinese` is the one that programs play: no suicide, simple

@@ -8,7 +8,9 @@ Source: SGF FF[4], https://www.red-bean.com/sgf/.
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +32,7 @@ from go_env.coords import (
 )
 from go_env.errors import HonteError, IllegalMove
 from go_env.position import Position
-from go_env.rules import NEAREST, PRESETS, Ko, Rules, preset_name
+from go_env.rules import NEAREST, PRESETS, Ko, Rules, preset_name, usable_komi
 
 #: Words that programs write into RU beside the names of rule sets.
 _SHORT = {"cn": "chinese", "jp": "japanese"}
@@ -40,6 +42,10 @@ _NAMES: dict[tuple[Ko, bool], str] = {
     ("situational", False): "AGA",
     ("situational", True): "NZ",
 }
+#: Encodings by the name of a wider one, which is what files that name them are written in.
+_WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "big5": "big5hkscs"}
+_CHARSET = re.compile(rb"(?<![A-Za-z])CA\s*\[\s*([\w.:-]+)\s*\]")
+_SIZE = re.compile(rb"(?<![A-Za-z])SZ\s*\[\s*(?:(\d+)\s*:\s*(\d+)\s*)?\]")
 #: How some programs write PL.
 _COLORS = {"1": "b", "2": "w"}
 #: For files that do not say: whatever was played is accepted.
@@ -76,12 +82,12 @@ class SgfGame:
     def to_rules(self) -> Rules:
         """Return the nearest rules to those the file names; what it does not name is permitted.
 
-        Scoring is by area whatever it says.
+        Scoring is by area whatever it says, and the komi one that decides games as its own does.
         """
         name = preset_name(self.rules)
         name = _SHORT.get(name, name)
         ko, suicide = PRESETS.get(NEAREST.get(name, name), _PERMISSIVE)
-        return Rules(size=self.size, komi=self.komi, ko=ko, suicide=suicide)
+        return Rules(size=self.size, komi=usable_komi(self.komi), ko=ko, suicide=suicide)
 
     def to_position(self, rules: Rules | None = None) -> Position:
         """Replay the game; an illegal move is an error that names it."""
@@ -140,26 +146,29 @@ def result_text(score: float) -> str:
     return f"{'B' if score > 0 else 'W'}+{abs(score):g}"
 
 
-def read_sgf(path: str | os.PathLike[str]) -> SgfGame:
-    """Read the main line of the first game in a file."""
+def read_sgf(path: str | os.PathLike[str], most_moves: int | None = None) -> SgfGame:
+    """Read the main line of the first game in a file, see `parse_sgf`."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise HonteError(f"cannot read {path}: {error.strerror}") from None
     try:
-        return parse_sgf(data)
+        return parse_sgf(data, most_moves)
     except HonteError as error:
         raise HonteError(f"{path}: {error}") from None
 
 
-def parse_sgf(data: bytes | str) -> SgfGame:
-    """Read the main line of the first game in this text."""
-    raw = data.encode(errors="replace") if isinstance(data, str) else data
+def parse_sgf(data: bytes | str, most_moves: int | None = None) -> SgfGame:
+    """Read the main line of the first game in this text; what follows so many moves is left out."""
+    raw = data if isinstance(data, bytes) else data.encode(errors="replace")
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     if b"(" not in raw:
         raise HonteError("not an SGF file: it holds no game tree")
     try:
-        return _from_sgfmill(_load(raw, text_is_utf8=isinstance(data, str)))
+        text = raw if isinstance(data, str) else _text_of(raw).encode()
+        text = _SIZE.sub(_plain_size, text, count=1)
+        sgf = sgfmill_sgf.Sgf_game.from_bytes(text, override_encoding="UTF-8")
+        return _from_sgfmill(sgf, most_moves)
     except HonteError:
         raise
     except ValueError as error:
@@ -223,28 +232,31 @@ def _point(action: int, size: int) -> tuple[int, int] | None:
     return size - 1 - row, column
 
 
-def _load(raw: bytes, *, text_is_utf8: bool) -> sgfmill_sgf.Sgf_game:
-    """Parse with the declared encoding, or with the one that the bytes fit."""
-    guessed = "UTF-8"
-    if not text_is_utf8:
+def _text_of(raw: bytes) -> str:
+    """Decode a file as a whole: by what CA says, else as UTF-8 or Latin-1, whichever it is.
+
+    In Chinese and Japanese encodings half a character may look like the bracket that ends a
+    property, so nothing can be told apart before.
+    """
+    declared = _CHARSET.search(raw)
+    names = [declared[1].decode("ascii")] if declared else []
+    for name in (*names, "UTF-8"):
         try:
-            declared = sgfmill_sgf.Sgf_game.from_bytes(raw)
-            if declared.get_root().has_property("CA"):
-                raw.decode(declared.get_charset())
-                return declared
+            return raw.decode(_WIDER.get(codecs.lookup(name).name, name))
         except (UnicodeDecodeError, LookupError):  # codecs that make no text of bytes, as hex
-            pass
-        except ValueError as error:
-            if "charset" not in str(error).lower() and "encod" not in str(error).lower():
-                raise
-        try:
-            raw.decode("utf-8")
-        except UnicodeDecodeError:
-            guessed = "ISO-8859-1"
-    return sgfmill_sgf.Sgf_game.from_bytes(raw, override_encoding=guessed)
+            continue
+    return raw.decode("ISO-8859-1")
 
 
-def _from_sgfmill(sgf: sgfmill_sgf.Sgf_game) -> SgfGame:
+def _plain_size(match: re.Match[bytes]) -> bytes:
+    """Return SZ as one number: SZ[9:9] is 9, SZ[] the 19 of a file that names no size."""
+    columns, rows = match[1], match[2]
+    if rows is not None and int(rows) != int(columns):
+        raise HonteError(f"{match[0].decode('ascii')} is not square, as boards are here")
+    return b"SZ[%b]" % (columns or b"19")
+
+
+def _from_sgfmill(sgf: sgfmill_sgf.Sgf_game, most_moves: int | None) -> SgfGame:
     """Walk down the main line; raises ValueError or HonteError on what is not a game."""
     root, size = sgf.get_root(), sgf.get_size()
     if _raw(root, "GM") not in ("", "1"):
@@ -254,6 +266,9 @@ def _from_sgfmill(sgf: sgfmill_sgf.Sgf_game) -> SgfGame:
     comments: dict[int, str] = {}
     player = ""
     for number, node in enumerate(sgf.main_sequence_iter(), 1):
+        if len(moves) == most_moves and (_mover(node) or (moves and node.has_setup_stones())):
+            player = _mover(node) or player
+            break
         if node.has_setup_stones():
             if moves:
                 raise HonteError(
@@ -315,6 +330,11 @@ def _apply_setup(setup: dict[int, int], node: sgfmill_sgf.Node, number: int, siz
             setup[(size - 1 - row_from_bottom) * size + column] = color
 
 
+def _mover(node: sgfmill_sgf.Node) -> str:
+    """Return who moves in a node, as PL tells it; "" for nobody."""
+    return next((color for color in "BW" if node.has_property(color)), "")
+
+
 def _raw(node: sgfmill_sgf.Node, name: str) -> str:
     """Return a property as it is written; "" where it is absent."""
     raw = node.get_raw(name) if node.has_property(name) else b""
@@ -326,8 +346,8 @@ def _text(node: sgfmill_sgf.Node, name: str) -> str:
 
 
 def _number(root: sgfmill_sgf.Node, name: str) -> float:
-    """Return KM or HA; absent or empty is 0, and a decimal comma is understood."""
-    text = _raw(root, name).replace(",", ".")
+    """Return KM or HA; absent or empty is 0, `6,5 points` is understood."""
+    text = _raw(root, name).replace(",", ".").partition(" ")[0]
     try:
         value = float(text or 0)
     except ValueError:

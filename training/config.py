@@ -72,6 +72,8 @@ class RunConfig:
 def check_seed(seed: int) -> None:
     if seed < 0:
         raise HonteError(f"seed must not be negative (given {seed})")
+    if seed >= 2**63:
+        raise HonteError(f"seed must be below 2**63 (given {seed})")
 
 
 def load_config(preset_or_path: str, overrides: Iterable[str] = ()) -> RunConfig:

@@ -10,6 +10,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -149,6 +150,7 @@ FIELDS: dict[str, dict[str, str]] = {
 }
 
 _STAMPS = frozenset({"kind", "time_s", "elapsed_s"})
+_TELL_GAMES = frozenset({"selfplay", "publish", "rating"})  # kinds with the run's games so far
 
 
 class Sink(Protocol):
@@ -197,25 +199,30 @@ class MetricsLog:
             sink.update(event)
 
     def close(self) -> None:
-        self._file.close()
-        for sink in self._sinks:
-            sink.close()
+        """Close the file and every sink, whichever of them fails."""
+        with ExitStack() as stack:
+            for sink in self._sinks:
+                stack.callback(sink.close)
+            stack.callback(self._file.close)
 
 
 class TensorBoard:
-    """Sink that shows all numbers in TensorBoard: games on the axis, steps for the learner's."""
+    """Sink that shows all numbers in TensorBoard: games on the axis, steps for the learner's.
 
-    def __init__(self, folder: Path) -> None:
+    games: how many the run has made before.
+    """
+
+    def __init__(self, folder: Path, games: int = 0) -> None:
         from tensorboard.summary import Writer  # slow to import, and only trainers need it
 
         self._writer = Writer(str(folder))
-        self._games = 0
+        self._games = games
 
     def update(self, event: Event) -> None:
         kind = event["kind"]
         if kind == "config":
             return
-        if kind == "selfplay":
+        if kind in _TELL_GAMES:
             self._games = event.get("games", self._games)
         step = event.get("step", 0) if kind == "learner" else self._games
         for tag, value in _scalars(event):
@@ -238,6 +245,13 @@ def read_events(path: Path) -> list[dict[str, Any]]:
             if isinstance(event, dict) and event.keys() >= _STAMPS:
                 events.append(event)
     return events
+
+
+def games_so_far(path: Path) -> int:
+    """Games of self-play that a log tells of; 0 if there is none."""
+    events = read_events(path) if path.is_file() else []
+    told = [event["games"] for event in events if event["kind"] in _TELL_GAMES and "games" in event]
+    return int(told[-1]) if told else 0
 
 
 def last_elapsed_s(path: Path) -> float:

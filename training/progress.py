@@ -25,7 +25,7 @@ class Progress:
     """Sink of events; close() leaves the last picture standing."""
 
     def __init__(self, file: IO[str] | None = None, line_every_s: float = 10.0) -> None:
-        self._console = Console(file=file or sys.stdout, highlight=False)
+        self._console = Console(file=file or sys.stdout, highlight=False, markup=False)
         self._story = Story()
         self._line_every_s = line_every_s
         self._last_line_s = -line_every_s
@@ -251,7 +251,7 @@ def _ratings(story: Story) -> RenderableType:
         width = 1 + round(15 * (row["elo"] - low) / span)
         error = (row.get("high", row["elo"]) - row.get("low", row["elo"])) / 2
         value = f"{row['elo']:+.0f} ±{error:.0f}"
-        table.add_row(row["label"], value, Text("━" * width, style="magenta"))
+        table.add_row(Text(row["label"]), value, Text("━" * width, style="magenta"))
     return Group(_heading("elo, ± 95 %"), table)
 
 

@@ -50,8 +50,8 @@ class ReplayConfig:
     def __post_init__(self) -> None:
         if min(self.first_rows, self.start_rows, self.most_rows) < 1 or self.reuse <= 0:
             raise HonteError("replay rows and reuse must be positive")
-        if self.first_reuse < 0:
-            raise HonteError("replay.first_reuse must not be negative")
+        if min(self.first_reuse, self.growth) < 0:
+            raise HonteError("replay first_reuse and growth must not be negative")
         if not 0 < self.exponent <= 1:
             raise HonteError("replay.exponent must be above 0 and at most 1")
 
@@ -100,8 +100,8 @@ class ReplayWindow:
 
     @property
     def is_filled(self) -> bool:
-        """Whether it has seen the rows that learning waits for."""
-        return self.rows_made >= self.config.start_rows
+        """Whether it has seen the rows that learning waits for, and still holds some."""
+        return self.rows > 0 and self.rows_made >= self.config.start_rows
 
     def add(self, games: Iterable[GameRecord]) -> None:
         """Take in games and drop the oldest that the window no longer holds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from training.config import (
     provenance,
 )
 from training.files import publish_text
-from training.metrics import MetricsLog, TensorBoard
+from training.metrics import MetricsLog, TensorBoard, games_so_far
 from training.model_store import ModelStore
 from training.progress import Progress
 from training.settings import to_mapping
@@ -48,15 +48,20 @@ def open_run(
     store = ModelStore(Path(run_dir))
     with store:
         changed, resumed = settle_config(config, store, load_earlier)
-        log = MetricsLog(
-            store.metrics_path, [TensorBoard(store.tensorboard_dir), Progress()], clock
-        )
-        try:
+        with open_log(store, clock) as log:
             log.emit("config", **_description(config, name, runner, workers, changed, resumed))
-            trainer = Trainer(config, store, log)
-            yield trainer
-        finally:
-            log.close()
+            yield Trainer(config, store, log)
+
+
+@contextmanager
+def open_log(
+    store: ModelStore, clock: Callable[[], float] = time.monotonic
+) -> Iterator[MetricsLog]:
+    """Yield the event log of a run directory, with the terminal and TensorBoard listening."""
+    with closing(Progress()) as progress:
+        board = TensorBoard(store.tensorboard_dir, games_so_far(store.metrics_path))
+        with closing(MetricsLog(store.metrics_path, [board, progress], clock)) as log:
+            yield log
 
 
 def settle_config(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from go_env.errors import HonteError
@@ -32,6 +33,8 @@ class LoopConfig:
     small_until: float = 0.15
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.hours):
+            raise HonteError(f"loop.hours must be a number of hours (given {self.hours})")
         if self.hours <= 0 and self.games <= 0:
             raise HonteError("give the run a budget: loop.hours or loop.games above 0")
         if min(self.rounds, self.publish_steps, self.gate_every, self.keep_last) < 1:

@@ -6,6 +6,7 @@ Knows no section by name: the dataclasses live beside the code that reads them, 
 
 import difflib
 import json
+import math
 import tomllib
 import types
 from collections.abc import Iterable, Mapping
@@ -165,7 +166,8 @@ def _convert_tuple(items: tuple[Any, ...], value: Any, path: str) -> tuple[Any, 
 
 
 def _convert_scalar(annotation: Any, value: Any, path: str) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = is_number and abs(value) < math.inf  # nor NaN
     if annotation is float and is_number:
         return float(value)
     if annotation is int and is_number and value == value // 1:  # 1e6 is a fine integer

@@ -26,7 +26,7 @@ _MAIN_SHARE = 0.25  # of the main time that a single move may use without overti
 _LATENESS_FACTOR = 2.0  # kept in reserve, over what lateness is to be expected
 _LATENESS_KEPT = 100  # moves
 _LATENESS_QUANTILE = 0.95
-_PEAK_DECAY = 0.9  # per move, of the worst one
+_PEAK_DECAY = 0.6  # per move, of the worst one: a single late answer is forgotten in a few moves
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class Lateness:
     def reserve_s(self) -> float:
         """Return what to keep of a clock for being late."""
         ranked = sorted(self._latest_s)
-        usual_s = ranked[int(_LATENESS_QUANTILE * len(ranked))] if ranked else 0.0
+        # Of less than twenty the worst but one: a single answer is not what is usual.
+        usual_s = ranked[int(_LATENESS_QUANTILE * (len(ranked) - 1))] if ranked else 0.0
         return max(MIN_LAG_S, _LATENESS_FACTOR * max(usual_s, self._peak_s))
 
 

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from go_env.coords import BLACK, EMPTY, WHITE
 from go_env.errors import HonteError
 from go_env.position import Position
-from go_env.rules import MAX_SIZE, Rules
-
-_KOMI_LIMIT = 2.0 * MAX_SIZE**2
-
-
-def usable_komi(komi: float) -> float:
-    """Return the whole or half number that decides every game as this komi does.
-
-    Area scores are whole numbers: 6.7 and 6.5 have the same winner, and so have 10,000 and 1,250.
-    """
-    limited = min(max(float(komi), -_KOMI_LIMIT), _KOMI_LIMIT)
-    return limited if (limited * 2).is_integer() else math.floor(limited) + 0.5
+from go_env.rules import Rules, usable_komi
 
 
 def bonus_points(bonus: str, handicap: int) -> int:
@@ -109,6 +97,8 @@ def facing(position: Position, color: int) -> Position:
     if position.to_play == color and not position.ended:
         return position
     record = position.record.copy()
+    if position.to_play != color:
+        record["ko"] = 0  # it binds the opponent
     record["to_play"] = color
     record["passes"] = 0
     return Position(position.rules, record, position.history, position.moves, position.previous)

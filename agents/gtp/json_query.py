@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from agents.gtp.game import bonus_points, facing, usable_komi
+from agents.gtp.game import bonus_points, facing
 from agents.gtp.restriction import Ban
 from agents.gtp.rules_text import bonus_of, parse_rules
 from go_env.coords import BLACK, WHITE, action_from_vertex, pass_action
 from go_env.errors import HonteError
 from go_env.position import Position
-from go_env.rules import MAX_SIZE, MIN_SIZE, Rules
+from go_env.rules import MAX_SIZE, MIN_SIZE, Rules, usable_komi
 
 Perspective = Literal["BLACK", "WHITE", "SIDETOMOVE"]
 PERSPECTIVES = ("BLACK", "WHITE", "SIDETOMOVE")

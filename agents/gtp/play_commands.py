@@ -92,9 +92,10 @@ class PlayCommands:
     ) -> Thought:
         state = self._state
         position = facing(state.position, color)
-        started = call.received_at if timed else time.monotonic()
-        allotted = state.clock.allot(color, position.size, position.ply) if timed else None
         searcher = state.seat.search(position)
+        allotted = state.clock.allot(color, position.size, position.ply) if timed else None
+        # Only a clock runs while a player is loaded, which a time for each move does not.
+        started = time.monotonic() if allotted is None else call.asked_at
         state.thinker.think(
             searcher,
             self._limits(started, allotted),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,12 +68,16 @@ def format_result(text: str) -> str:
 class Call:
     """One command in progress, and the way to stream its response."""
 
-    def __init__(self, command: Command, line: Line, output: Output, reader: LineReader) -> None:
+    def __init__(
+        self, command: Command, line: Line, output: Output, reader: LineReader, asked_at: float
+    ) -> None:
+        """Prepare to answer; `asked_at` (time.monotonic()) is when the waiting for us began."""
         self.name = command.name
         self.arguments = command.arguments
         self.rest = command.rest
-        self.received_at = line.received_at
+        self.asked_at = asked_at
         self.streaming = False
+        self.gave_way = False  # it looked for the next line and may have ended because of it
         self._id = command.id
         self._line = line
         self._output = output
@@ -81,6 +86,7 @@ class Call:
     @property
     def input_waiting(self) -> bool:
         """Tell whether the next line has arrived (or the input has ended)."""
+        self.gave_way = True
         return self._reader.waiting
 
     @property
@@ -89,6 +95,7 @@ class Call:
         return self._reader.interrupted(self._line)
 
     def wait_for_input(self, timeout_s: float) -> bool:
+        self.gave_way = True
         return self._reader.wait(timeout_s)
 
     def stream(self, text: str) -> None:
@@ -153,6 +160,7 @@ class Engine:
         self._reader = reader
         self._output = output
         self._idle = idle
+        self._busy_until = 0.0  # when the newest command ended that nothing could end earlier
 
     def serve(self) -> None:
         try:
@@ -173,11 +181,17 @@ class Engine:
             self._idle = None
 
     def _answer(self, line: Line) -> bool:
-        """Answer one line; tell whether to go on."""
+        """Answer one line; tell whether to go on.
+
+        A command that was sent before its forerunner was answered begins when that is done: the
+        time of a search is its own. Only analyses end when a line comes, and what they are late
+        counts.
+        """
         command = parse_command(line.text)
         if command is None:
             return True
-        call = Call(command, line, self._output, self._reader)
+        asked_at = max(line.received_at, self._busy_until)
+        call = Call(command, line, self._output, self._reader, asked_at)
         try:
             if line.overlong:
                 raise GtpError("line too long")
@@ -192,6 +206,8 @@ class Engine:
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             call.finish("?", f"internal error: {type(error).__name__}")
+        if not call.gave_way:
+            self._busy_until = time.monotonic()
         return command.name != "quit"
 
     def _known_command(self, call: Call) -> str:

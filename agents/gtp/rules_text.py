@@ -21,6 +21,11 @@ _KO_WORDS: dict[str, Ko] = {
 }
 
 
+#: What Honte plays where KataGo has a choice.
+_OURS = (("scoring", "AREA"), ("score", "AREA"), ("tax", "NONE"), ("hasButton", False))
+_FIELDS = {name for name, _ in _OURS} | {
+    "ko", "suicide", "multiStoneSuicideLegal", "whiteHandicapBonus", "friendlyPassOk",
+}  # fmt: skip
 #: White's compensation per handicap stone, by shorthand; "0" for all others.
 _BONUS = {
     "chinese": "N",
@@ -62,10 +67,10 @@ def rules_to_json(rules: Rules, bonus: str) -> str:
     )
 
 
-def parse_rules(value: Any, base: Rules) -> tuple[Rules, str, str | None]:
+def parse_rules(value: Any, base: Rules, bonus: str = "0") -> tuple[Rules, str, str | None]:
     """Read a shorthand name, fields or their JSON text; return rules, bonus and what is lost.
 
-    See `rules_from_value` and `bonus_of`.
+    See `rules_from_value` and `bonus_of`; `bonus` stays where only other fields are named.
     """
     if isinstance(value, str) and value.strip().startswith("{"):
         try:
@@ -73,6 +78,8 @@ def parse_rules(value: Any, base: Rules) -> tuple[Rules, str, str | None]:
         except (json.JSONDecodeError, RecursionError):
             raise HonteError("could not parse rules") from None
     rules, lost = rules_from_value(value, base)
+    if isinstance(value, Mapping) and "whiteHandicapBonus" not in value:
+        return rules, bonus, lost
     return rules, bonus_of(value), lost
 
 
@@ -97,14 +104,13 @@ def rules_from_value(value: Any, base: Rules) -> tuple[Rules, str | None]:
 
 
 def _from_fields(fields: Mapping[str, Any], base: Rules) -> tuple[Rules, str | None]:
+    unknown = [name for name in fields if name not in _FIELDS]
+    if unknown:
+        raise HonteError(f"unknown rules option {unknown[0]}")
     ko_word = str(fields.get("ko", base.ko)).upper()
     suicide = fields.get("suicide", fields.get("multiStoneSuicideLegal", base.suicide))
     if ko_word not in _KO_WORDS or not isinstance(suicide, bool):
         raise HonteError("could not parse rules")
-    lost = [
-        f"{name} {fields[name]}"
-        for name, ours in (("scoring", "AREA"), ("tax", "NONE"), ("hasButton", False))
-        if fields.get(name, ours) != ours
-    ]
+    lost = [f"{name} {fields[name]}" for name, ours in _OURS if fields.get(name, ours) != ours]
     rules = replace(base, ko=_KO_WORDS[ko_word], suicide=suicide)
     return rules, f"not supported: {', '.join(lost)}" if lost else None

@@ -110,10 +110,11 @@ class SetupCommands:
     def _adopt_rules(self, text: str) -> str:
         if not text:
             raise GtpError(SYNTAX_ERROR)
-        rules, bonus, lost = parse_rules(text, self._state.game.rules)
+        now = self._state.game
+        rules, bonus, lost = parse_rules(text, now.rules, now.bonus)
         if lost:
             raise GtpError(f"unsupported rules: {lost}")
-        self._state.game = self._state.game.with_rules(rules, bonus)
+        self._state.game = now.with_rules(rules, bonus)
         return ""
 
     def _loadsgf(self, call: Call) -> str:
@@ -122,17 +123,15 @@ class SetupCommands:
         try:
             if not path.is_file() or path.stat().st_size > _MAX_SGF_BYTES:
                 raise HonteError("not a readable file")
-            game = self._read_game(read_sgf(path), number)
+            most = None if number is None else max(0, number - 1)
+            game = self._replayed(read_sgf(path, most))
             self._state.seat.take(game.size)
         except (HonteError, OSError, ValueError, RecursionError) as error:
             raise GtpError(f"cannot load file: {error}"[:200]) from None
         self._begin(game)
         return ""
 
-    def _read_game(self, sgf: SgfGame, number: int | None) -> Game:
-        """Replay a record up to the position before move `number`, counted from 1."""
-        if number is not None:
-            sgf = replace(sgf, moves=sgf.moves[: max(0, number - 1)])
+    def _replayed(self, sgf: SgfGame) -> Game:
         now = self._state.game
         game = Game.start(replace(now.rules, size=sgf.size), sgf.komi, now.bonus)
         sgf = replace(sgf, komi=game.position.komi)

@@ -177,10 +177,37 @@ def test_consecutive_moves_of_one_color_are_replayed() -> None:
         (b"\xef\xbb\xbf" + "(;CA[UTF-8]SZ[9]PB[이세돌])".encode(), "이세돌"),
         ("(;CA[UTF-8]SZ[9]PB[Müller])".encode("latin-1"), "Müller"),  # CA tells a lie
         ("(;CA[no-such]SZ[9]PB[Müller])".encode(), "Müller"),
+        ("(;CA[Big5]SZ[9]PB[成功])".encode("big5"), "成功"),  # ends with the byte of a backslash
+        ("(;CA[GBK]SZ[9]PB[乗])".encode("gbk"), "乗"),
+        ("(;CA[Shift_JIS]SZ[9]PB[表])".encode("shift_jis"), "表"),
+        ("(;CA[gb2312]SZ[9]PB[朱鎔基])".encode("gbk"), "朱鎔基"),  # more than gb2312 has
     ],
 )
 def test_encodings(data: bytes, name: str) -> None:
-    assert parse_sgf(data).black == name
+    game = parse_sgf(data[:-1] + b"PW[x];B[aa];W[bb])")
+    assert (game.black, game.white, len(game.moves)) == (name, "x", 2)
+
+
+@pytest.mark.parametrize(("text", "size"), [("SZ[9:9]", 9), ("SZ[ ]", 19), ("", 19), ("SZ[7]", 7)])
+def test_sizes(text: str, size: int) -> None:
+    assert parse_sgf(f"(;GM[1]{text}PB[a SZ[5\\] b];B[aa])").size == size
+
+
+@pytest.mark.parametrize(("text", "komi"), [("3.75", 3.5), ("7.25", 7.5), ("0.3", 0.5)])
+def test_games_under_any_komi_are_replayed(text: str, komi: float) -> None:
+    game = parse_sgf(f"(;SZ[9]KM[{text}];B[aa])")
+    assert (game.komi, game.to_position().komi) == (float(text), komi)
+    assert parse_sgf(f"(;SZ[9]KM[{text} points])").komi == float(text)
+
+
+def test_what_follows_the_moves_that_are_wanted_does_not_matter() -> None:
+    text = "(;SZ[9]AB[cc];W[aa];AW[dd]AE[cc];B[zz])"
+    assert len(parse_sgf(text, most_moves=1).moves) == 1
+    start = parse_sgf(text, most_moves=0)
+    assert (start.moves, start.black_stones, start.to_play) == ((), (20,), WHITE)
+    for most in (2, None):
+        with pytest.raises(HonteError, match="edited after move 1"):
+            parse_sgf(text, most_moves=most)
 
 
 def test_only_the_main_line_is_read() -> None:
@@ -194,7 +221,7 @@ def test_only_the_main_line_is_read() -> None:
         ("", "no game tree"),
         ("hello", "no game tree"),
         ("(;SZ[9];B[aa]", "not a readable SGF file"),
-        ("(;SZ[9:13])", "not a readable SGF file"),
+        ("(;SZ[9:13])", r"SZ\[9:13\] is not square"),
         ("(;SZ[99])", "not a readable SGF file"),
         ("(;SZ[9];B[zz])", "'zz' is not an SGF point"),
         ("(;SZ[9];AB[aa][zz])", r"node 2: AB\[aa\]\[zz\] names no points of a 9x9 board"),
@@ -217,8 +244,6 @@ def test_impossible_games_are_refused_in_one_line(tmp_path: Path) -> None:
         parse_sgf("(;SZ[9];B[aa];W[aa])").to_position()
     with pytest.raises(HonteError, match="the game is 9x9, not 7x7"):
         parse_sgf("(;SZ[9])").to_position(Rules(size=7))
-    with pytest.raises(HonteError, match=r"komi 0\.3 is not usable"):
-        parse_sgf("(;SZ[9]KM[0.3])").to_position()
     with pytest.raises(HonteError, match=r"cannot read .*: No such file"):
         read_sgf(tmp_path / "none.sgf")
     (tmp_path / "bad.sgf").write_text("(;SZ[9")

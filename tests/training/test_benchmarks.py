@@ -19,7 +19,9 @@ from self_played import made_games
 from tiny_run import tiny_config
 from training.baselines.config import load_baseline
 from training.config import load_config, provenance
+from training.local_runner import run
 from training.matches.openings import book_openings
+from training.model_store import ModelStore
 
 
 @pytest.mark.parametrize("preset", ["5x5", "7x7"])
@@ -55,6 +57,18 @@ def test_learners_make_the_steps_that_their_games_pay_for() -> None:
         learner = learners.learn(again, games)
         assert learner.samples == int(reuse * rows) // config.learner.batch * config.learner.batch
         assert learner.steps == learner.samples // config.learner.batch > 0
+
+
+def test_learners_are_given_the_games_that_were_asked_for(tmp_path: Path) -> None:
+    config = tiny_config(games=40, size=5)
+    run(config, tmp_path)
+    store = ModelStore.existing(tmp_path)
+    variant = learners.Variant("few", 30, ())
+    assert len(learners.games_of(store, config, variant)) == 30
+    with pytest.raises(HonteError, match="games, too few for few:3000"):
+        learners.games_of(store, config, replace(variant, games=3000))
+    with pytest.raises(HonteError, match="was played on 5x5: give its --preset"):
+        learners.games_of(store, tiny_config(size=4), variant)
 
 
 def test_a_learner_of_other_settings_is_not_taken_for_this_one(tmp_path: Path) -> None:

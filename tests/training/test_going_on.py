@@ -105,6 +105,17 @@ def test_runs_of_before_debts_and_ratings_were_kept_go_on(run_dir: Path) -> None
         assert trainer.due_steps == trainer.unrated == 0
 
 
+def test_a_run_that_lost_its_games_plays_before_it_learns(run_dir: Path) -> None:
+    with open_run(tiny_config(games=200), run_dir, None, "", "local", 1) as trainer:
+        trainer.learner.owed += 1000.0
+        trainer.save()
+    shutil.rmtree(run_dir / "games")
+    with open_run(tiny_config(games=200), run_dir, None, "", "local", 1) as trainer:
+        assert trainer.window.rows == trainer.due_steps == 0
+    run(tiny_config(games=120), run_dir)
+    assert events(run_dir, "done")[-1]["step"] > events(run_dir, "done")[0]["step"]
+
+
 def test_a_state_without_a_value_is_one_line(run_dir: Path) -> None:
     path = run_dir / "state" / "learner.safetensors"
     tensors, state = load_tensors(path)

@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.metrics import Event, MetricsLog, TensorBoard, last_elapsed_s, read_events
+from training.metrics import (
+    Event,
+    MetricsLog,
+    TensorBoard,
+    games_so_far,
+    last_elapsed_s,
+    read_events,
+)
 
 
 class Recorder:
@@ -84,6 +91,28 @@ def test_a_budget_may_be_counted_by_another_clock(tmp_path: Path) -> None:
     now[0] = 9.5
     assert log.elapsed_s == 2.5
     log.close()
+
+
+def test_one_sink_that_cannot_close_leaves_none_open(tmp_path: Path) -> None:
+    class Full(Recorder):
+        def close(self) -> None:
+            raise OSError("no space left")
+
+    recorders = Recorder(), Full(), Recorder()
+    log = MetricsLog(tmp_path / "m", recorders)
+    with pytest.raises(OSError, match="no space left"):
+        log.close()
+    assert recorders[0].closed and recorders[2].closed
+
+
+def test_tensorboard_goes_on_at_the_games_so_far(tmp_path: Path) -> None:
+    assert games_so_far(tmp_path / "m") == 0
+    log = MetricsLog(tmp_path / "m")
+    log.emit("selfplay", games=290)
+    log.emit("publish", model=2, games=300)
+    log.emit("gate", candidate=2, champion=1, games=64, promoted=True)  # games of the match
+    log.close()
+    assert games_so_far(tmp_path / "m") == 300
 
 
 def test_tensorboard_writes_the_numbers(tmp_path: Path) -> None:

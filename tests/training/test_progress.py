@@ -43,6 +43,21 @@ def test_plain_lines_without_a_terminal() -> None:
     assert "\x1b" not in file.getvalue()
 
 
+def test_what_others_say_is_printed_as_it_is() -> None:
+    """Engines, Ray and the disk speak of [/opt/x] and [enforce fail], which is not our markup."""
+    file, said = io.StringIO(), "no game against 'gtp:x [/opt/y]': [enforce fail at alloc.cpp:117]"
+    progress = Progress(file)
+    stamps = {"time_s": 0.0, "elapsed_s": 1.0}
+    progress.update({"kind": "alarm", "name": "anchor", "message": said, **stamps})
+    progress.close()
+    assert said in file.getvalue()
+    story = Story()
+    rows = [{"player": f"gtp:/opt/e -c [{c}]", "elo": 0.0, "low": 0.0, "high": 0.0} for c in "ab"]
+    rows[1]["player"] = "gtp:/opt/e [/b]"
+    story.take({"kind": "rating", "model": 1, "table": rows, **stamps})
+    assert "[/b]" in text_of(story)
+
+
 def test_plain_lines_come_now_and_then() -> None:
     file = io.StringIO()
     progress = Progress(file, line_every_s=3600.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -31,6 +32,8 @@ class BaselineLoop:
     keep_last: int = 5  # checkpoints
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.minutes):
+            raise HonteError(f"loop.minutes must be a number of minutes (given {self.minutes})")
         if self.minutes <= 0 and self.rounds <= 0:
             raise HonteError("give the run a budget: loop.minutes or loop.rounds above 0")
         if min(self.evaluations, self.keep_last, self.threads) < 1:

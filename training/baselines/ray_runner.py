@@ -35,6 +35,8 @@ def run(
         with open_baseline(
             config, run_dir, minutes, name, runner="ray", workers=workers
         ) as trainer:
+            if trainer.unmeasured:
+                trainer.measure()
             if not trainer.finished:
                 _rounds(trainer, _Collectors(trainer, workers))
             trainer.finish()
@@ -69,7 +71,8 @@ class _Collectors:
 
     def __init__(self, trainer: BaselineTrainer, count: int) -> None:
         self._trainer = trainer
-        self._deaths = 0
+        self._hired = 0
+        self._deaths = 0  # in a row, without a result between them
         self._actors = [self._hire(index, count) for index in range(count)]
 
     def start(self) -> list[Any]:
@@ -87,12 +90,14 @@ class _Collectors:
         for index, call in enumerate(calls):
             try:
                 results.append(result_of(call))
+                self._deaths = 0
             except RayError as error:
                 self._replace(index, error)
         return results
 
     def _hire(self, index: int, count: int) -> Any:
-        start = self._trainer.starts + 64 * self._deaths
+        start = self._trainer.starts + 64 * max(0, self._hired - count + 1)  # new games
+        self._hired += 1
         remote = actor_class(_Actor, count)
         return remote.remote(self._trainer.config, index, start, count)
 
@@ -100,7 +105,7 @@ class _Collectors:
         self._deaths += 1
         last = last_line(error)
         if self._deaths >= _MOST_DEATHS:
-            raise HonteError(f"{_MOST_DEATHS} collectors died; last: {last}")
+            raise HonteError(f"{_MOST_DEATHS} collectors in a row died; last: {last}")
         self._trainer.alarm("collector died", f"collector {index} was replaced: {last}")
         ray.kill(self._actors[index])
         self._actors[index] = self._hire(index, len(self._actors))

@@ -13,10 +13,8 @@ import torch
 from training.baselines.config import Algorithm, BaselineConfig, QRunConfig, load_baseline
 from training.baselines.trainer import BaselineTrainer
 from training.config import config_hash, provenance
-from training.metrics import MetricsLog, TensorBoard
 from training.model_store import ModelStore
-from training.progress import Progress
-from training.run_files import settle_config
+from training.run_files import open_log, settle_config
 
 
 @contextmanager
@@ -37,14 +35,11 @@ def open_baseline(
         changed, resumed = settle_config(
             config, store, lambda path: load_baseline(_algorithm(config), path)
         )
-        log = MetricsLog(store.metrics_path, [TensorBoard(store.tensorboard_dir), Progress()])
-        try:
+        with open_log(store) as log:
             trainer = BaselineTrainer(config, store, log)
             facts = _description(trainer) | {"changed": changed, "resumed": resumed}
             log.emit("config", name=name, runner=runner, workers=workers, **facts)
             yield trainer
-        finally:
-            log.close()
 
 
 def _algorithm(config: BaselineConfig) -> Algorithm:

@@ -63,6 +63,7 @@ class BaselineTrainer:
         self.rounds = self.games = self.positions = self.model = self.starts = 0
         self.finished = False  # it came to its end, and its budget has not grown since
         self._evaluated = -1  # number of the evaluation that was made last, of those of the budget
+        self._measured = 0  # number of the model whose games against the anchors are all played
         self._meter = _Meter()
         self._restore()
 
@@ -75,6 +76,11 @@ class BaselineTrainer:
     def evaluation_due(self) -> bool:
         """Whether the next of the evenly spread evaluations is due; the first comes at once."""
         return self._evaluation > self._evaluated
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether a start before was ended amid the games of its newest model with the anchors."""
+        return self.model > self._measured
 
     @property
     def _evaluation(self) -> int:
@@ -95,7 +101,7 @@ class BaselineTrainer:
             self._tell()
 
     def evaluate(self) -> None:
-        """Publish what was learned as a checkpoint, save the state, play against the anchors."""
+        """Publish what was learned as a checkpoint, save the state, measure the model."""
         self.model += 1
         self._evaluated = self._evaluation
         facts = provenance(self.config) | {
@@ -109,12 +115,18 @@ class BaselineTrainer:
         self.store.promote(self.model, details=details, history=False)
         self._save()
         self._log.emit("publish", model=self.model, step=self.learner.steps, games=self.games)
+        self.measure()
+        self.store.prune(self.config.loop.keep_last, 0)
+
+    def measure(self) -> None:
+        """Play the newest model against the anchors, and tell what can be told exactly."""
         told = self.learner.facts()
         for spec in self.config.loop.anchors if self.config.loop.anchor_games else ():
             self._play_anchor(spec)
         if told:
             self._log.emit("exact", model=self.model, games=self.games, **told)
-        self.store.prune(self.config.loop.keep_last, 0)
+        self._measured = self.model
+        self._save()
 
     def alarm(self, name: str, message: str) -> None:
         """Note that something is wrong although the run goes on."""
@@ -188,6 +200,7 @@ class BaselineTrainer:
             "counts": counts,
             "starts": self.starts,
             "finished": self.finished,
+            "measured": self._measured,
         }
         save_tensors(self.store.state_dir / _STATE, tensors, state)
 
@@ -203,6 +216,7 @@ class BaselineTrainer:
             except KeyError as error:
                 raise HonteError(f"{path} lacks {error}: use a new --run directory") from None
             self._evaluated = self._evaluation
+            self._measured = state.get("measured", self.model)
             self.finished = state.get("finished", False) and self.progress >= 1.0
         self.starts += 1
 

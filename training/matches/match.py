@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,7 @@ def rate_results(
     """Rate the games of several matches together; a path is a result file or a match's folder."""
     records: list[GameRecord] = []
     settings: list[dict[str, Any]] = []
+    played_as: dict[str, set[str]] = defaultdict(set)
     for path in paths:
         file = path / RESULTS_FILE if path.is_dir() else path
         try:
@@ -112,9 +114,12 @@ def rate_results(
         played, games = parse_log(data, file)
         settings.append(played)
         records += games
+        for name, entry in _read_players(file.with_name(PLAYERS_FILE)).items():
+            played_as[name].add(entry["plays"])
     known = list(dict.fromkeys(name for r in records for name in (r.first, r.second)))
     standings = make_standings(records, anchor=_anchor_name(anchor, known), prior=prior)
-    return replace(standings, notes=(*_differences(settings), *standings.notes))
+    notes = (*_differences(settings), *_namesakes(played_as), *standings.notes)
+    return replace(standings, notes=notes)
 
 
 def _differences(settings: Sequence[dict[str, Any]]) -> list[str]:
@@ -129,18 +134,36 @@ def _differences(settings: Sequence[dict[str, Any]]) -> list[str]:
     return [f"The matches differ in {', '.join(told)}: one rating stands for all of them"]
 
 
+def _namesakes(played_as: Mapping[str, Collection[str]]) -> list[str]:
+    """Return a remark on each name that did not mean the same player in all matches."""
+    return [
+        f"{name!r} is rated as one player, but was {' and '.join(sorted(plays))}: "
+        "give each a name of its own (NAME=SPEC) to tell them apart"
+        for name, plays in played_as.items()
+        if len(plays) > 1
+    ]
+
+
+def _read_players(path: Path) -> dict[str, dict[str, str]]:
+    """Return what a match's names stand for; nothing where that was not written down."""
+    if not path.is_file():
+        return {}
+    try:
+        known = {name: dict(entry) for name, entry in json.loads(path.read_bytes()).items()}
+        if all(entry.keys() >= {"spec", "plays"} for entry in known.values()):
+            return known
+    except (ValueError, TypeError, AttributeError):
+        pass
+    raise HonteError(f"{path} is damaged: restore it, or remove it to go on")
+
+
 def _settle_players(players: Sequence[Player], log: MatchLog, out: Path) -> tuple[Player, ...]:
     """Write down what names stand for and return it; refuse another SPEC for a name that has games.
 
     A name means one player: the champion that a run had at the name's first game plays all of them.
     """
     path = out / PLAYERS_FILE
-    known: dict[str, dict[str, str]] = {}
-    if path.is_file():
-        try:
-            known = {name: dict(entry) for name, entry in json.loads(path.read_bytes()).items()}
-        except (ValueError, TypeError, AttributeError):
-            raise HonteError(f"{path} is damaged: restore it, or remove it to go on") from None
+    known = _read_players(path)
     played = {name for record in log.records for name in (record.first, record.second)}
     for player in players:
         entry = known.get(player.name)

@@ -114,6 +114,22 @@ def test_frequent_lateness_is_reserved_even_when_the_latest_moves_were_punctual(
     assert lateness.reserve_s == pytest.approx(0.6)
 
 
+def test_one_late_answer_costs_a_few_moves_only():
+    watch = clock(0, 10, 1)
+    usual = watch.allot(BLACK, 9, 0).longest_s
+    for _ in range(5):
+        watch.spend(BLACK, 1.0, 0.0)
+    watch.spend(BLACK, 10.0, 6.0)
+    given = []
+    for ply in range(0, 16, 2):
+        given.append(watch.allot(BLACK, 9, ply).longest_s)
+        watch.spend(BLACK, 1.0, 0.0)
+    assert given[0] == 0.0  # it may come again at once
+    assert given == sorted(given)
+    assert given[3] > 0.5 * usual
+    assert given[7] > 0.9 * usual
+
+
 @pytest.mark.parametrize(("period", "stones"), [(1, 1), (5, 10), (2, 1), (10, 25)])
 def test_short_periods_survive_stalls(period, stones):
     """After a second of main time every move may stall for 40% of its share, every 20th for 60%."""

@@ -8,11 +8,17 @@ from agents.gtp.game import (
     fixed_handicap_points,
     format_points,
     free_handicap_points,
-    usable_komi,
 )
-from go_env.coords import BLACK, WHITE, pass_action, vertex_from_action
+from go_env.coords import (
+    BLACK,
+    WHITE,
+    action_from_vertex,
+    pass_action,
+    vertex_from_action,
+)
 from go_env.errors import HonteError
-from go_env.rules import Rules
+from go_env.position import Position
+from go_env.rules import Rules, usable_komi
 
 
 def vertices(points, size):
@@ -98,6 +104,17 @@ def test_facing_changes_the_player_but_no_stone():
     assert other.to_play == BLACK and position.to_play == WHITE
     assert (other.board == position.board).all() and other.moves == position.moves
     assert facing(position, WHITE) is position
+
+
+def test_a_ko_binds_the_other_color_only():
+    rules = Rules.preset("chinese", size=9)
+    moves = "D4 D5 C5 E6 D6 F5 J1 E4 E5".split()  # Black takes the ko with the last one
+    moves = [(1 + ply % 2, action_from_vertex(move, 9)) for ply, move in enumerate(moves)]
+    position = Position.from_moves(rules, moves)
+    taken = action_from_vertex("D5", 9)
+    assert position.board.flat[taken] == 0
+    assert not position.legal()[taken]
+    assert facing(position, BLACK).legal()[taken]
 
 
 def test_facing_an_ended_game_goes_on():

@@ -55,6 +55,25 @@ def test_results_hold_no_empty_line(text, expected):
     assert format_result(text) == expected
 
 
+def test_a_command_in_the_queue_begins_when_its_forerunner_is_answered():
+    asked, done = {}, {}
+
+    def think(call):
+        asked[call.arguments[0]] = call.asked_at
+        done[call.arguments[0]] = time.monotonic()
+        return ""
+
+    def analyze(call):
+        assert call.wait_for_input(60)
+        time.sleep(0.01)  # the end of a slice: the next command waits for us
+        done["analyze"] = time.monotonic()
+        return ""
+
+    run({"think": think, "analyze": analyze}, b"think a\nthink b\nanalyze\nthink c\n")
+    assert asked["b"] >= done["a"]
+    assert asked["c"] < done["analyze"]
+
+
 def run(handlers, data, write=None, idle=None):
     written = io.BytesIO()
     reader = LineReader(io.BytesIO(data).read)

@@ -47,6 +47,7 @@ def test_parse(text, ko, suicide):
         "aga_button",
         '{"scoring":"TERRITORY"}',
         '{"hasButton":true}',
+        '{"score":"TERRITORY"}',
     ],
 )
 def test_what_is_only_approximated_is_said(text):
@@ -64,12 +65,19 @@ def test_what_is_only_approximated_is_said(text):
         '{"whiteHandicapBonus":"2N"}',
         '{"ko":"EVERY"}',
         '{"suicide":"no"}',
+        '{"koo":"SIMPLE"}',
         "7",
     ],
 )
 def test_nonsense(text):
     with pytest.raises(HonteError):
         parse_rules(text, BASE)
+
+
+def test_a_bonus_that_is_not_named_stays():
+    assert parse_rules('{"ko":"SIMPLE"}', BASE, "N")[1] == "N"
+    assert parse_rules('{"whiteHandicapBonus":"0"}', BASE, "N")[1] == "0"
+    assert parse_rules("tromp-taylor", BASE, "N")[1] == "0"
 
 
 def test_values_that_are_no_rules():

@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -255,6 +256,26 @@ def test_a_finished_run_ends_at_once_and_more_budget_goes_on(tmp_path: Path) -> 
     assert "--minutes" in ends[1]["reason"]
     local_runner.run(small_run("q-learning", 6), tmp_path)
     assert checkpoints() > before
+
+
+def test_an_evaluation_that_was_cut_short_is_made_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    def told() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+
+    config = small_run("q-learning", 2)
+    config = replace(config, loop=replace(config.loop, evaluations=1))
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(trainer, "meet_anchor", stop)
+        local_runner.run(config, tmp_path)
+    for _ in range(2):
+        local_runner.run(config, tmp_path)
+    models = [event["model"] for event in told() if event["kind"] == "evaluation"]
+    assert models == [event["model"] for event in told() if event["kind"] == "publish"]
 
 
 def test_more_budget_is_evaluated_as_evenly_and_keeps_as_many_files(tmp_path: Path) -> None:

@@ -256,6 +256,17 @@ def test_matches_of_different_rules_are_rated_with_a_remark(tmp_path):
     assert note.startswith("The matches differ in size (5, 4), komi (25.0, 2.5): ")
 
 
+def test_a_name_of_two_players_is_rated_with_a_remark(tmp_path):
+    """A run's name is its champion of the day of the match."""
+    for folder in ("one", "two"):
+        run_match(config("a=random", "b=random"), tmp_path / folder)
+    assert rate_results([tmp_path / "one", tmp_path / "two"]).notes == ()
+    path = tmp_path / "two" / "players.json"
+    path.write_text(path.read_text().replace('"plays": "random"', '"plays": "rollout"', 1))
+    (note,) = rate_results([tmp_path / "one", tmp_path / "two"]).notes
+    assert note.startswith("'a' is rated as one player, but was random and rollout: ")
+
+
 def test_pairings_advance_together():
     match = config("a=random", "b=random", "c=random", games=64, workers=2, parallel=8)
     tasks = plan(match, parse_players(match.players), set())
