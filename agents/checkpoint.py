@@ -104,7 +104,7 @@ def load_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (safetensors.SafetensorError, OSError) as error:
         reason = " ".join(str(error).split())
         raise HonteError(f"{path}: truncated or no safetensors file ({reason})") from None
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         raise HonteError(f"{path}: a safetensors file, but not written by honte") from None
     if not isinstance(metadata, dict):
         raise HonteError(f"{path}: its metadata is not a JSON object")

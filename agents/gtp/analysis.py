@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.gtp.analysis_format import Layout, cgos_json, format_line, without_moves
-from agents.gtp.arguments import parse_boolean, parse_color, parse_integer, parse_vertex
+from agents.gtp.arguments import (
+    parse_boolean,
+    parse_color,
+    parse_integer,
+    parse_number,
+    parse_vertex,
+)
 from agents.gtp.game import facing
 from agents.gtp.judge import estimate_ownership, is_informative
 from agents.gtp.play_commands import PlayCommands
@@ -55,12 +61,12 @@ def parse_request(words: Sequence[str], size: int, to_play: int, kata: bool) -> 
     layout, bans = Layout(size, kata=kata), []
     if rest and rest[0].lower() in ("b", "w", "black", "white"):
         color = parse_color(rest.pop(0))
-    if rest and rest[0].isascii() and rest[0].isdigit():
-        interval_s = parse_integer(rest.pop(0)) / 100
+    if rest and rest[0][0] in "0123456789.":
+        interval_s = parse_number(rest.pop(0)) / 100
     while rest:
         key, value = rest.pop(0), _take(rest)
         if key == "interval":
-            interval_s = parse_integer(value) / 100
+            interval_s = parse_number(value) / 100
         elif key == "minmoves":
             layout = replace(layout, min_moves=parse_integer(value))
         elif key == "maxmoves":

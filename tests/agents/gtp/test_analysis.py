@@ -120,6 +120,8 @@ def test_without_moves_ranks_anew():
         ("W ownership true", WHITE, None),
         ("B 10 maxmoves 4 ownership true movesOwnership true", BLACK, 0.1),
         ("B interval 30 minmoves 5 rootInfo true pvVisits true", BLACK, 0.3),
+        ("w 12.5 ownership true", WHITE, 0.125),
+        ("interval .5", BLACK, 0.005),
         ("w 50 allow B D4,E5,pass 3 allow W F6 1", WHITE, 0.5),
     ],
 )
