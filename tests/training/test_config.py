@@ -94,8 +94,8 @@ def test_planes_follow_from_the_feature_set(name: str) -> None:
         (["learner.search_value=2"], "search_value must be from 0 to 1"),
         (["rules.move_limit=9"], "self_play.move_limit ends training games"),
         (["learner.learning_rate=nan"], "'learner.learning_rate' must be a number, not nan"),
-        (["learner.learning_rate=inf"], "[learner] learner numbers must be finite"),
-        (["learner.losses.value=inf"], "loss weights must be finite"),
+        (["learner.learning_rate=inf"], "'learner.learning_rate' must be a number, not inf"),
+        (["learner.losses.value=inf"], "'learner.losses.value' must be a number, not inf"),
     ],
 )
 def test_impossible_configuration_is_one_line(overrides: list[str], message: str) -> None:

@@ -95,10 +95,10 @@ def test_override_below_a_plain_value_is_refused() -> None:
 
 
 @given(
-    rate=st.floats(allow_nan=False),
+    rate=st.floats(allow_nan=False, allow_infinity=False),
     steps=st.integers(1, 10**12),
     limit=st.none() | st.integers(),
-    milestones=st.lists(st.floats(allow_nan=False), max_size=4).map(tuple),
+    milestones=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=4).map(tuple),
     note=st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: text != "none"),
     active=st.booleans(),
 )
