@@ -149,7 +149,10 @@ def _read_players(path: Path) -> dict[str, dict[str, str]]:
     if not path.is_file():
         return {}
     try:
-        known = {name: dict(entry) for name, entry in json.loads(path.read_bytes()).items()}
+        known = {
+            name: {"spec": entry, "plays": entry} if isinstance(entry, str) else dict(entry)
+            for name, entry in json.loads(path.read_bytes()).items()  # a text: as once written
+        }
         if all(entry.keys() >= {"spec", "plays"} for entry in known.values()):
             return known
     except (ValueError, TypeError, AttributeError):

@@ -142,6 +142,10 @@ def test_folders_of_matches_before_players_json_go_on(tmp_path):
     (tmp_path / "players.json").unlink()
     run_match(config("old=random", "random", games=6), tmp_path)
     assert len(games_of(tmp_path)) == 6
+    (tmp_path / "players.json").write_text('{"old": "random"}')  # as once written
+    assert rate_results([tmp_path]).notes == ()
+    run_match(config("old=random", "random", games=8), tmp_path)
+    assert len(games_of(tmp_path)) == 8
     (tmp_path / "players.json").write_text("{")
     with pytest.raises(HonteError, match=r"players\.json is damaged"):
         run_match(config("old=random", "random", games=6), tmp_path)
