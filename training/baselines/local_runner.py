@@ -14,8 +14,6 @@ def run(
 ) -> None:
     """Train in this process until the budget is spent; the same call goes on where one stopped."""
     with open_baseline(config, run_dir, minutes, name, runner="local", workers=1) as trainer:
-        if trainer.unmeasured:
-            trainer.measure()
         collector = make_collector(trainer.config, 0, trainer.starts, 1)
         while trainer.progress < 1.0:
             if trainer.evaluation_due:

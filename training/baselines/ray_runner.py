@@ -35,8 +35,6 @@ def run(
         with open_baseline(
             config, run_dir, minutes, name, runner="ray", workers=workers
         ) as trainer:
-            if trainer.unmeasured:
-                trainer.measure()
             if not trainer.finished:
                 _rounds(trainer, _Collectors(trainer, workers))
             trainer.finish()

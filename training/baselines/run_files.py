@@ -39,6 +39,8 @@ def open_baseline(
             trainer = BaselineTrainer(config, store, log)
             facts = _description(trainer) | {"changed": changed, "resumed": resumed}
             log.emit("config", name=name, runner=runner, workers=workers, **facts)
+            if trainer.unmeasured:
+                trainer.measure()
             yield trainer
 
 
