@@ -9,12 +9,18 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 Floats = NDArray[np.float32]
 Weights = Mapping[str, Tensor]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "int8"]  # int8: the trunk's convolutions
+
+
+def cpu_has_bf16() -> bool:
+    """Return whether bf16 runs on this CPU's own instructions (ONEDNN_MAX_CPU_ISA is obeyed)."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class BackendOutput(NamedTuple):
@@ -31,7 +37,7 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """Runtime and precision, such as `openvino bf16`."""
+        """Runtime and precision, such as `openvino int8`."""
         ...
 
     @property

@@ -16,37 +16,34 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from agents.backend import Backend, BackendOutput, Floats, Precision, Weights
+from agents.backend import Backend, BackendOutput, Floats, Precision, Weights, cpu_has_bf16
 from agents.backend_memory import choice_key, recall, remember
 from agents.inference_config import InferenceConfig
 from agents.network import NetworkConfig
-from agents.torch_backend import TorchBackend, cpu_has_bf16, torch_name
-from go_env.batch import PositionBatch
+from agents.sample_planes import sample_planes
+from agents.torch_backend import TorchBackend, torch_name
 from go_env.errors import HonteError
-from go_env.features import FeatureSet, encode, feature_set
-from go_env.position import Position
-from go_env.rules import Rules, fair_komi
+from go_env.features import feature_set
 
-PROBABLE = 0.02  # moves whose probabilities are compared
-MAX_LOG_POLICY_ERROR = 0.2
-MAX_VALUE_ERROR = 0.06
-NUM_CHECK_POSITIONS = 8
+MAX_POLICY_ERROR = 0.01
+MAX_VALUE_ERROR = 0.03
+NUM_CHECK_POSITIONS = 32
 _TIMING_S = 0.03  # of each candidate, after its first run
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest differences of one backend's outputs from the reference's."""
+    """How far one backend's outputs lie from the reference's, in the mean of some positions."""
 
-    log_policy: float  # over actions of at least PROBABLE
-    value: float
+    policy: float  # Kullback-Leibler divergence, in nats
+    value: float  # absolute difference
 
     @property
     def acceptable(self) -> bool:
-        return self.log_policy <= MAX_LOG_POLICY_ERROR and self.value <= MAX_VALUE_ERROR
+        return self.policy <= MAX_POLICY_ERROR and self.value <= MAX_VALUE_ERROR
 
     def __str__(self) -> str:
-        return f"|d log p| {self.log_policy:.4f}, |d v| {self.value:.4f}"
+        return f"policy KL {self.policy:.1e}, |d v| {self.value:.4f}"
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,8 @@ def choose_backend(
     reference = TorchBackend(network, weights, "fp32", device=_device(config))
     key = choice_key(network, f"{config} {[each.name for each in candidates]}", size)
     favorite = recall(key)
-    chosen = CheckedBackend(candidates, reference, check_planes(features, size), weights, favorite)
+    planes = sample_planes(features, size, NUM_CHECK_POSITIONS)
+    chosen = CheckedBackend(candidates, reference, planes, weights, favorite)
     if chosen.name != favorite:
         remember(key, chosen.name)
     return chosen
@@ -162,15 +160,19 @@ def find_candidates(network: NetworkConfig, config: InferenceConfig) -> list[Can
         )
     if config.precision == "bf16" and on_cpu and not cpu_has_bf16():
         raise HonteError("this CPU has no bf16 instructions (or may not use them): use fp32")
-    precisions: list[Precision] = ["bf16"] if not on_cpu or cpu_has_bf16() else []
-    precisions.append("fp32")
+    precisions: list[Precision] = ["int8", "bf16", "fp32"]
+    if on_cpu and not cpu_has_bf16():
+        precisions.remove("bf16")
     if config.precision != "auto":
         precisions = [config.precision]
     found = []
     if on_cpu and config.backend != "torch" and openvino_is_installed():
-        found += [_openvino_candidate(network, config, precision) for precision in precisions]
+        found += [_openvino_candidate(network, config, each) for each in precisions]
     if config.backend != "openvino":
-        found += [_torch_candidate(network, config, precision, device) for precision in precisions]
+        own = [each for each in precisions if each != "int8"]
+        found += [_torch_candidate(network, config, each, device) for each in own]
+    if not found:
+        raise HonteError("precision int8 needs OpenVINO, on a CPU: use precision=auto")
     return found
 
 
@@ -179,31 +181,12 @@ def openvino_is_installed() -> bool:
 
 
 def compare(output: BackendOutput, reference: BackendOutput) -> Difference:
-    probable = reference.policy >= PROBABLE
     floor = np.float32(1e-9)
-    log_ratio = np.log(np.maximum(output.policy, floor)) - np.log(
-        np.maximum(reference.policy, floor)
-    )
-    worst_policy = np.abs(log_ratio[probable]).max(initial=0.0)
-    worst_value = np.abs(output.value - reference.value).max(initial=0.0)
-    worst = np.nan_to_num([worst_policy, worst_value], nan=np.inf)
-    return Difference(float(worst[0]), float(worst[1]))
-
-
-def check_planes(features: FeatureSet, size: int) -> Floats:
-    """Return the planes of fixed positions of random games, [NUM_CHECK_POSITIONS, C, N, N]."""
-    rng = np.random.default_rng(0)
-    position = Position.initial(Rules(size=size, komi=fair_komi(size)))
-    positions = []
-    for i in range(NUM_CHECK_POSITIONS):
-        for _ in range(0 if i == 0 else max(1, size * size // NUM_CHECK_POSITIONS - 1)):
-            legal = np.flatnonzero(position.legal()[:-1])
-            position = position.play(int(rng.choice(legal)) if len(legal) else size * size)
-        positions.append(position)
-    batch = PositionBatch.of(positions, features.history)
-    planes = np.zeros((len(batch), features.num_planes, size, size), np.float32)
-    encode(batch, features, planes)
-    return planes
+    ratio = np.log(np.maximum(reference.policy, floor) / np.maximum(output.policy, floor))
+    policy = (reference.policy * ratio).sum(axis=1).mean()
+    value = np.abs(output.value - reference.value).mean()
+    policy, value = np.nan_to_num([policy, value], nan=np.inf)
+    return Difference(float(policy), float(value))
 
 
 def _device(config: InferenceConfig) -> str:

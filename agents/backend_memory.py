@@ -13,6 +13,7 @@ import os
 import platform
 from pathlib import Path
 
+import llvmlite.binding
 import torch
 
 from agents.network import NetworkConfig
@@ -27,7 +28,8 @@ def choice_key(network: NetworkConfig, settings: str, size: int) -> str:
         openvino = importlib.metadata.version("openvino")
     except importlib.metadata.PackageNotFoundError:
         openvino = "none"
-    machine = (platform.machine(), torch.backends.cpu.get_cpu_capability(), os.cpu_count())
+    cpu = llvmlite.binding.get_host_cpu_name()  # such as sapphirerapids: a home may be shared
+    machine = (platform.machine(), cpu, torch.backends.cpu.get_cpu_capability(), os.cpu_count())
     limits = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
     parts = (machine, limits, torch.__version__, openvino, network.to_dict(), settings, size)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -14,7 +14,7 @@ class InferenceConfig:
     """How a network is evaluated; `auto` is decided by measurement on this machine."""
 
     backend: Literal["auto", "torch", "openvino"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"  # int8: with OpenVINO only
     device: str = "auto"  # cpu, cuda, cuda:1; auto: cuda where there is one
     details: bool = False  # also ownership and score
     threads: int = 1  # of this whole process
@@ -24,7 +24,7 @@ class InferenceConfig:
     def __post_init__(self) -> None:
         for name, value, known in (
             ("backend", self.backend, ("auto", "torch", "openvino")),
-            ("precision", self.precision, ("auto", "fp32", "bf16")),
+            ("precision", self.precision, ("auto", "fp32", "bf16", "int8")),
         ):
             if value not in known:
                 raise HonteError(f"unknown {name} {value!r}: use one of {', '.join(known)}")

@@ -21,11 +21,6 @@ def torch_name(precision: Precision, device: str) -> str:
     return f"torch {precision}" if device == "cpu" else f"torch {precision} {device}"
 
 
-def cpu_has_bf16() -> bool:
-    """Return whether bf16 runs on this CPU's own instructions (ONEDNN_MAX_CPU_ISA is obeyed)."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
 class TorchBackend:
     """Weights of one precision in channels_last; on CUDA one recorded graph per shape of batch.
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from agents import backend_choice
-from agents.backend import BackendOutput, Floats
+from agents.backend import BackendOutput, Floats, cpu_has_bf16
 from agents.backend_choice import choose_backend, compare
 from agents.inference_config import InferenceConfig
-from agents.torch_backend import cpu_has_bf16, cudnn_chooses, torch_name
+from agents.torch_backend import cudnn_chooses, torch_name
 from go_env.errors import HonteError
 from networks import filled_network
 
@@ -35,10 +35,19 @@ def test_a_cpu_without_bf16_gets_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend_choice, "cpu_has_bf16", lambda: False)
     network = filled_network()
     chosen = choose_backend(network.config, network.state_dict(), InferenceConfig(), SIZE)
-    assert all("fp32" in line for line in chosen.report)
+    assert not any("bf16" in line for line in chosen.report)
     with pytest.raises(HonteError, match="no bf16 instructions"):
         config = InferenceConfig(precision="bf16")
         choose_backend(network.config, network.state_dict(), config, SIZE)
+
+
+def test_int8_needs_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = filled_network()
+    monkeypatch.setattr(backend_choice, "openvino_is_installed", lambda: False)
+    with pytest.raises(HonteError, match="int8 needs OpenVINO"):
+        choose_backend(
+            network.config, network.state_dict(), InferenceConfig(precision="int8"), SIZE
+        )
 
 
 def test_without_openvino_torch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,13 +117,14 @@ def test_cudnn_stays_in_use_while_it_chooses_its_algorithms() -> None:
     assert not torch.backends.cudnn.benchmark
 
 
-def test_differences_are_measured_over_probable_moves() -> None:
+def test_differences_are_the_divergence_of_policies_and_the_distance_of_values() -> None:
     reference = BackendOutput(
         np.array([[0.5, 0.499, 0.001]], np.float32), np.array([0.1], np.float32)
     )
     output = BackendOutput(np.array([[0.25, 0.7, 0.05]], np.float32), np.array([0.4], np.float32))
     difference = compare(output, reference)
-    assert difference.log_policy == pytest.approx(np.log(2.0), rel=1e-5)
+    ratios = np.log([0.5 / 0.25, 0.499 / 0.7, 0.001 / 0.05])
+    assert difference.policy == pytest.approx(np.dot(reference.policy[0], ratios), rel=1e-5)
     assert difference.value == pytest.approx(0.3)
     broken = BackendOutput(np.full((1, 3), np.nan, np.float32), reference.value)
     assert not compare(broken, reference).acceptable

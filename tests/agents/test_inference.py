@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 
-from agents.backend import Backend, BackendOutput, Floats, Precision, Weights
-from agents.backend_choice import (
-    check_planes,
-    openvino_is_installed,
-)
+from agents.backend import Backend, BackendOutput, Floats, Precision, Weights, cpu_has_bf16
+from agents.backend_choice import openvino_is_installed
 from agents.checkpoint import Checkpoint
 from agents.inference import (
     NetworkEvaluator,
@@ -21,7 +19,8 @@ from agents.inference import (
 )
 from agents.inference_config import InferenceConfig
 from agents.network import SCORE_UNIT, Network
-from agents.torch_backend import RecordedRun, TorchBackend, cpu_has_bf16
+from agents.sample_planes import sample_planes
+from agents.torch_backend import RecordedRun, TorchBackend
 from go_env.batch import PositionBatch
 from go_env.errors import HonteError
 from go_env.features import encode, feature_set
@@ -38,7 +37,7 @@ needs_bf16 = pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bf16
 
 def backend_of(kind: str, network: Network, details: bool = False) -> Backend:
     runtime, precision = kind.split()
-    chosen: Precision = "bf16" if precision == "bf16" else "fp32"
+    chosen = cast(Precision, precision)
     if runtime == "torch":
         return TorchBackend(network.config, network.state_dict(), chosen, details)
     from agents.openvino_backend import OpenvinoBackend
@@ -51,6 +50,7 @@ KINDS = [
     pytest.param("torch bf16", marks=needs_bf16),
     pytest.param("openvino fp32", marks=needs_openvino),
     pytest.param("openvino bf16", marks=[needs_openvino, needs_bf16]),
+    pytest.param("openvino int8", marks=needs_openvino),
 ]
 
 
@@ -81,7 +81,7 @@ def evaluator_of(
 @pytest.mark.parametrize(("size", "pool_every"), [(2, 3), (5, 3), (9, 3), (5, 0)])
 def test_backends_answer_as_the_network_does(kind: str, size: int, pool_every: int) -> None:
     network = filled_network(pool_every=pool_every)
-    planes = check_planes(LEAN, size)
+    planes = sample_planes(LEAN, size, 8)
     with torch.no_grad():
         expected = network(torch.from_numpy(planes))
     probabilities = torch.softmax(expected.value, dim=1).numpy()
@@ -103,7 +103,7 @@ def test_backends_answer_as_the_network_does(kind: str, size: int, pool_every: i
 @pytest.mark.parametrize("kind", KINDS)
 def test_new_weights_take_effect_in_every_shape(kind: str) -> None:
     old, new = filled_network(seed=1), filled_network(seed=2)
-    planes = check_planes(LEAN, SIZE)
+    planes = sample_planes(LEAN, SIZE, 8)
     backend = backend_of(kind, old)
     for rows in (8, 4):
         backend.run(planes[:rows].copy())
@@ -166,7 +166,7 @@ def test_a_recorded_run_follows_its_input_and_new_weights() -> None:
 
         return outputs, replay
 
-    planes = torch.from_numpy(check_planes(LEAN, SIZE))
+    planes = torch.from_numpy(sample_planes(LEAN, SIZE, 8))
     backend = TorchBackend(old.config, old.state_dict())
     with torch.inference_mode():
         run = RecordedRun(backend._answer, planes, torch.device("cpu"), record)
@@ -184,7 +184,7 @@ def test_a_recorded_run_follows_its_input_and_new_weights() -> None:
 def test_a_gpu_answers_as_the_cpu_does_also_after_new_weights() -> None:
     old, new = filled_network(seed=1), filled_network(seed=2)
     gpu = TorchBackend(old.config, old.state_dict(), "bf16", device="cuda")
-    planes = check_planes(LEAN, SIZE)
+    planes = sample_planes(LEAN, SIZE, 8)
     for network in (old, new):
         gpu.load(network.state_dict())
         expected = TorchBackend(network.config, network.state_dict()).run(planes)

@@ -15,17 +15,17 @@ from statistics import median
 import numpy as np
 import torch
 
-from agents.backend import Floats
+from agents.backend import Floats, cpu_has_bf16
 from agents.backend_choice import Candidate, find_candidates
 from agents.inference_config import InferenceConfig
 from agents.network import NetworkConfig, new_network
-from agents.torch_backend import cpu_has_bf16
 from go_env.errors import HonteError
 from go_env.features import feature_set
 
 NETWORKS = ("3x32", "4x48", "6x64", "6x96", "10x128")
 BATCHES = (1, 8, 32, 64, 256)
 _MATMUL_SIDE = 1024
+_NUMBERS = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
 _PLANE_DENSITY = 0.3
 
 
@@ -41,7 +41,7 @@ class InferenceRow:
     positions_per_s: float
     positions_per_cpu_s: float
     gflop_per_s: float  # of CPU time
-    ceiling_share: float  # of the measured matrix product of the same precision
+    ceiling_share: float  # of the measured matrix product in the same numbers
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,16 @@ def measure_inference(
 
 
 def measure_ceilings(seconds: float = 0.5) -> dict[str, float]:
-    """Return GFLOP per second of CPU time of a large matrix product, by precision."""
+    """Return 10**9 operations per second of CPU time of a large matrix product, by precision."""
     torch.set_num_threads(1)
     ceilings = {}
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+    for name, dtype in _NUMBERS.items():
         if name == "bf16" and not cpu_has_bf16():
             continue
-        left, right = (torch.rand(_MATMUL_SIDE, _MATMUL_SIDE).to(dtype) for _ in range(2))
+        left, right = ((100 * torch.rand(_MATMUL_SIDE, _MATMUL_SIDE)).to(dtype) for _ in range(2))
+        product = torch._int_mm if name == "int8" else torch.matmul
         with torch.inference_mode():
-            speed = _speed(lambda a=left, b=right: a @ b, seconds)  # type: ignore[misc]
+            speed = _speed(lambda: product(left, right), seconds)  # noqa: B023
         ceilings[name] = speed.per_cpu_s * 2 * _MATMUL_SIDE**3 / 1e9
     return ceilings
 

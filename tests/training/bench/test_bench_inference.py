@@ -29,7 +29,7 @@ def test_networks_are_named_by_blocks_and_channels() -> None:
 
 
 def test_every_backend_is_measured_at_every_batch() -> None:
-    ceilings = {"fp32": 100.0, "bf16": 1000.0}
+    ceilings = {"fp32": 100.0, "bf16": 1000.0, "int8": 2000.0}
     rows = list(measure_inference(["1x8"], [1, 4], size=5, seconds=0.0, ceilings=ceilings))
     candidates = find_candidates(parse_network("1x8"), InferenceConfig())
     assert [(row.backend, row.batch) for row in rows] == [
