@@ -12,9 +12,13 @@ import torch
 from agents import backend_choice
 from agents.backend import BackendOutput, Floats, cpu_has_bf16
 from agents.backend_choice import choose_backend, compare
+from agents.champion import find_checkpoint
+from agents.checkpoint import load_checkpoint
 from agents.inference_config import InferenceConfig
-from agents.torch_backend import cudnn_chooses, torch_name
+from agents.sample_planes import sample_planes
+from agents.torch_backend import TorchBackend, cudnn_chooses, torch_name
 from go_env.errors import HonteError
+from go_env.features import feature_set
 from networks import filled_network
 
 SIZE = 5
@@ -48,6 +52,21 @@ def test_int8_needs_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_backend(
             network.config, network.state_dict(), InferenceConfig(precision="int8"), SIZE
         )
+
+
+@pytest.mark.skipif(not backend_choice.openvino_is_installed(), reason="openvino is optional")
+@pytest.mark.parametrize("size", [5, 9])
+def test_the_shipped_network_bears_eight_bits(size: int) -> None:
+    """On other positions than those that the ranges of its layers come from."""
+    from agents.openvino_backend import OpenvinoBackend
+
+    checkpoint = load_checkpoint(find_checkpoint(""))
+    network, weights = checkpoint.network, checkpoint.weights
+    planes = sample_planes(feature_set(network.features, network.feature_version), size, 192)[-64:]
+    short = OpenvinoBackend(network, weights, "int8").run(planes)
+    difference = compare(short, TorchBackend(network, weights).run(planes))
+    assert difference.acceptable
+    assert difference.policy > 1e-5, "nothing was rounded"
 
 
 def test_without_openvino_torch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
