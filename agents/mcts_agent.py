@@ -231,11 +231,10 @@ class SearchSession:
         self._result = self._search.run(simulations)
 
     def best(self) -> Decision:
-        """Return the most visited move; ties go to the higher value."""
+        """Return the search's choice; without a visit the policy's."""
         result = self._searched()
-        visits, totals = result.visits[0], result.totals[0]
-        worth = visits + 0.5 * totals / np.maximum(visits, 1) * (visits > 0)
-        action = int(np.argmax(worth)) if visits.any() else int(np.argmax(result.prior[0]))
+        visits = result.visits[0]
+        action = int(result.action[0]) if visits.any() else int(np.argmax(result.prior[0]))
         return Decision(action, float(result.value[0]), result.policy[0], visits)
 
     def analysis(self) -> Analysis:

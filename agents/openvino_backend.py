@@ -6,8 +6,8 @@ one for each layer, up to the largest input that sample positions show. All else
 Post-training quantization after Jacob et al. 2018.
 
 The graph is built straight from the weights, with a fixed shape [B, C, N, N]. A new set of weights
-means a new graph, ready in a tenth of a second (int8: a third). OpenVINO is optional: import this module
-only where `backend_choice.openvino_is_installed` says so.
+means a new graph, ready in a tenth of a second (int8: a third). OpenVINO is optional: import this
+module only where `backend_choice.openvino_is_installed` says so.
 """
 
 from __future__ import annotations

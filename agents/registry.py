@@ -171,6 +171,7 @@ def search_options(options: _Options, base: SearchConfig) -> SearchConfig:
         fpu_reduction=options.take("fpu", base.fpu_reduction),
         considered=options.integer("considered", base.considered, 2),
         leaves=options.integer("leaves", base.leaves, 1),
+        lcb=options.take("lcb", base.lcb),
         reuse=bool(options.integer("reuse", base.reuse, 0)),
         temperature_moves=options.integer("temperature_moves", 0, 0),
     )
@@ -270,8 +271,9 @@ def _network(spec: Spec, options: _Options) -> Callable[[int, int], Evaluator]:
     texts = {name: options.text(name, "auto") for name in ("backend", "precision", "device")}
     config = InferenceConfig(**texts, details=True)  # type: ignore[arg-type]
     symmetry, cache = options.text("symmetry", "none"), options.integer("cache", 0, 0)
-    if symmetry not in ("none", "random"):
-        raise HonteError(f"player {spec.text!r}: unknown symmetry {symmetry!r}: use none or random")
+    if symmetry not in _SYMMETRIES:
+        known = ", ".join(_SYMMETRIES)
+        raise HonteError(f"player {spec.text!r}: unknown symmetry {symmetry!r}: use one of {known}")
     path = find_checkpoint(spec.target)
 
     def make(size: int, seed: int) -> Evaluator:
@@ -312,6 +314,7 @@ def _resign(options: _Options) -> float | None:
     return None if bound > 1 else -abs(bound)
 
 
+_SYMMETRIES = ("none", "random", "hashed", "average")  # as agents.inference has them
 _TRAINED = ("honte", "policy", "q", "pg")
 _MAKERS: dict[str, Callable[[Spec, _Options], Maker]] = {
     "random": _random,

@@ -37,6 +37,7 @@ class SearchConfig:
     temperature: float = 1.0  # of visits, for the first `temperature_moves` moves
     temperature_moves: int = 8  # AlphaGo Zero: 30 on 19x19
     forced_playouts: float = 0.0  # KataGo: 2, with target pruning; 0: off
+    lcb: float = 0.0  # choose by value less so many standard errors; 0: by visits
     # Both
     leaves: int = 1  # of one game in a batch, at most; KataGo: threads (mcts.kernels)
     score_weight: float = 0.0  # of the expected score in values; KataGo adds 0.1 to 0.4
@@ -51,7 +52,7 @@ class SearchConfig:
             raise HonteError("search considered must be at least 2, leaves at least 1")
         for name in (
             "c_visit", "c_scale", "c_puct", "gumbel_scale", "temperature", "dirichlet_alpha",
-            "forced_playouts",
+            "forced_playouts", "lcb",
         ):  # fmt: skip
             if not 0 <= getattr(self, name) < 1e6:
                 raise HonteError(f"search {name} must be a number from 0")

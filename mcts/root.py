@@ -13,6 +13,8 @@ from go_env.layout import cell_of
 from mcts.config import SearchConfig
 from mcts.selection import mixed_value
 
+LEAST_TRUSTED = 0.1  # of the most visits: what a move needs to be chosen by its bound
+
 
 @functools.cache
 def halving_schedule(considered: int, simulations: int) -> tuple[int, ...]:
@@ -188,12 +190,31 @@ def conclude_gumbel(
 
 
 @kernel
+def safest_edge(nodes, edges, actions, g, banned, most_visited, deviations):
+    """Return the root edge with the largest value less so many standard errors of results."""
+    first, count = nodes[g, 0].first, nodes[g, 0].num_edges
+    least = max(LEAST_TRUSTED * edges[g, most_visited].visits, 1.0)
+    best, best_bound = most_visited, -np.inf
+    for e in range(first, first + count):
+        n = np.float64(edges[g, e].visits)
+        if banned[g, actions[g, e]] or n < least:
+            continue
+        q = edges[g, e].total / n
+        bound = q - deviations * np.sqrt(max(1.0 - q * q, 0.0) / n)
+        if bound > best_bound:
+            best, best_bound = e, bound
+    return best
+
+
+@kernel
 def conclude_puct(nodes, edges, priors, actions, states, banned, params, policy, action, value):
     """Write the visit shares [G, A], the most visited action [G] and the mean value [G].
 
     Ties go to the higher value. Visits that a banned action got below an earlier root do not count.
     With forced playouts the target is pruned: visits that PUCT would not have made, given the best
     action's final score, are taken off again (Wu 2019, section 3.2).
+    With `lcb` the action is the one with the largest lower confidence bound of its value instead
+    (Leela Zero 0.17, KataGo; the deviation is that of results of +-1, not that of the values seen).
     """
     for g in range(len(states)):
         if states[g].target == 0:
@@ -228,6 +249,8 @@ def conclude_puct(nodes, edges, priors, actions, states, banned, params, policy,
             kept_total += kept
         for a in range(policy.shape[1]):
             policy[g, a] /= max(kept_total, 1.0)
+        if params[0].lcb > 0.0:
+            best = safest_edge(nodes, edges, actions, g, banned, best, params[0].lcb)
         action[g] = actions[g, best]
         value[g] = nodes[g, 0].total / visits
 

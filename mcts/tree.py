@@ -64,6 +64,7 @@ PARAMETERS = np.dtype(
         ("c_visit", "f4"),
         ("c_scale", "f4"),
         ("forced_playouts", "f4"),
+        ("lcb", "f4"),
         ("score_weight", "f4"),
         ("gumbel_root", "i4"),
         ("gumbel_interior", "i4"),

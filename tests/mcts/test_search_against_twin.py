@@ -28,6 +28,7 @@ CONFIGS = {
     "puct": SearchConfig(root="puct", interior="puct", c_puct_base=30.0),
     "puct over gumbel": SearchConfig(root="puct", interior="gumbel", root_fpu_reduction=0.3),
     "forced playouts": SearchConfig(root="puct", forced_playouts=2.0, dirichlet_alpha=0.5),
+    "lower bounds": SearchConfig(root="puct", lcb=1.5),
     "everything open": SearchConfig(root="gumbel", prune_pass_alive=False, c_scale=0.1),
 }
 

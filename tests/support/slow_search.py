@@ -234,7 +234,16 @@ class SlowSearch:
             kept = {a: n if a == best else self.pruned(a, best) for a, n in kept.items()}
         total = sum(kept.values())
         policy = {a: n / total for a, n in kept.items()}
+        if self.config.lcb:
+            trusted = [a for a, n in visits.items() if n >= max(1.0, 0.1 * visits[best])]
+            best = max(trusted, key=self.bound) if trusted else best
         return SlowResult(self.visits(), policy, best, root.total / root.visits)
+
+    def bound(self, action: int) -> float:
+        """Return the value of a visited action less some standard errors of results of +-1."""
+        assert self.root is not None
+        edge = self.root.edges[action]
+        return edge.q - self.config.lcb * math.sqrt(max(1 - edge.q**2, 0.0) / edge.visits)
 
     def pruned(self, action: int, best: int) -> float:
         """Return the visits that PUCT alone would have needed to give up on the action."""
