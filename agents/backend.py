@@ -23,6 +23,13 @@ def cpu_has_bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+def cpu_has_vnni() -> bool:
+    """Return whether this CPU adds up products of bytes in 32 bits; before, they overflow."""
+    flags: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    named = any(flags.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+    return bool(named or getattr(torch.cpu, "_is_vnni_supported", bool)())
+
+
 class BackendOutput(NamedTuple):
     """Float32 arrays; they are valid until the next run of the same backend."""
 

@@ -21,6 +21,11 @@ class InferenceConfig:
     max_batch: int = 256  # larger batches are cut
     min_batch: int = 1  # smaller ones are padded; equal to max_batch: exact under any batching
 
+    @property
+    def needs_cpu(self) -> bool:
+        """Whether it asks for what no GPU does."""
+        return self.backend == "openvino" or self.precision == "int8"
+
     def __post_init__(self) -> None:
         for name, value, known in (
             ("backend", self.backend, ("auto", "torch", "openvino")),

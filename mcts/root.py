@@ -14,6 +14,7 @@ from mcts.config import SearchConfig
 from mcts.selection import mixed_value
 
 LEAST_TRUSTED = 0.1  # of the most visits: what a move needs to be chosen by its bound
+LEAST_VARIANCE = 0.05  # of results: a few visits prove little even if all were won
 
 
 @functools.cache
@@ -200,7 +201,7 @@ def safest_edge(nodes, edges, actions, g, banned, most_visited, deviations):
         if banned[g, actions[g, e]] or n < least:
             continue
         q = edges[g, e].total / n
-        bound = q - deviations * np.sqrt(max(1.0 - q * q, 0.0) / n)
+        bound = q - deviations * np.sqrt(max(1.0 - q * q, LEAST_VARIANCE) / n)
         if bound > best_bound:
             best, best_bound = e, bound
     return best

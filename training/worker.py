@@ -172,7 +172,7 @@ class Worker:
 def spread(inference: InferenceConfig, index: int) -> InferenceConfig:
     """Give each worker of a machine with several GPUs one of them, in turn, unless one is named."""
     gpus = torch.cuda.device_count()
-    if gpus < 2 or inference.device != "auto" or inference.backend == "openvino":
+    if gpus < 2 or inference.device != "auto" or inference.needs_cpu:
         return inference
     return replace(inference, device=f"cuda:{index % gpus}")
 

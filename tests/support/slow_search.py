@@ -243,7 +243,7 @@ class SlowSearch:
         """Return the value of a visited action less some standard errors of results of +-1."""
         assert self.root is not None
         edge = self.root.edges[action]
-        return edge.q - self.config.lcb * math.sqrt(max(1 - edge.q**2, 0.0) / edge.visits)
+        return edge.q - self.config.lcb * math.sqrt(max(1 - edge.q**2, 0.05) / edge.visits)
 
     def pruned(self, action: int, best: int) -> float:
         """Return the visits that PUCT alone would have needed to give up on the action."""
