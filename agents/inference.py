@@ -23,16 +23,14 @@ from go_env.features import FeatureSet, encode, feature_set
 from go_env.symmetry import NUM_SYMMETRIES, action_tables, point_tables
 from mcts.evaluator import Evaluation
 
-Symmetry = Literal["none", "random", "hashed", "average"]
+Symmetry = Literal["none", "random", "average"]
 
 
 class NetworkEvaluator:
     """A network as an Evaluator. Not for two threads at once: its input buffers are its own.
 
     `symmetry`: `none`; `random` draws one of the eight views per position and evaluation (Silver
-    et al. 2017, Methods); `hashed` lets the position's hash draw it, so that errors of one view do
-    not add up below a node and a position has one answer all the same; `average` runs all eight and
-    takes the mean, at eight times the price.
+    et al. 2017, Methods); `average` runs all eight and takes the mean, at eight times the price.
     Batches are cut into a few fixed shapes and padded. Rows of one shape are equal to the last bit
     wherever they stand (torch fp32: only to rounding); another shape may differ by rounding. With
     min_batch = max_batch there is only one.
@@ -70,8 +68,6 @@ class NetworkEvaluator:
         symmetries = None
         if self._rng is not None and self._symmetry == "random":
             symmetries = self._rng.integers(NUM_SYMMETRIES, size=len(batch))
-        elif self._symmetry == "hashed":
-            symmetries = (batch.boards["hash"] % np.uint64(NUM_SYMMETRIES)).astype(np.int64)
         parts, first = [], 0
         for shape in cut_batch(len(batch), self._shapes, self.backend.run_cost):
             rows = slice(first, min(first + shape, len(batch)))

@@ -238,11 +238,12 @@ class SearchSession:
         return Decision(action, float(result.value[0]), result.policy[0], visits)
 
     def analysis(self) -> Analysis:
-        """Return what is known now: candidates by visits, with their continuations."""
+        """Return what is known now: the choice, then by visits, with their continuations."""
         result = self._searched()
         score, ownership = self._root_details()
         visits, totals = result.visits[0], result.totals[0]
-        order = sorted(np.flatnonzero(visits), key=lambda a: (-visits[a], -totals[a] / visits[a]))
+        chosen, means = int(result.action[0]), totals / np.maximum(visits, 1)
+        order = sorted(np.flatnonzero(visits), key=lambda a: (a != chosen, -visits[a], -means[a]))
         self._score_moves([int(a) for a in order[:_SCORED_MOVES]])
         moves = []
         for rank, action in enumerate(order):

@@ -314,7 +314,7 @@ def _resign(options: _Options) -> float | None:
     return None if bound > 1 else -abs(bound)
 
 
-_SYMMETRIES = ("none", "random", "hashed", "average")  # as agents.inference has them
+_SYMMETRIES = ("none", "random", "average")  # as agents.inference has them
 _TRAINED = ("honte", "policy", "q", "pg")
 _MAKERS: dict[str, Callable[[Spec, _Options], Maker]] = {
     "random": _random,

@@ -55,7 +55,7 @@ KINDS = [
 
 
 def tolerance(kind: str) -> float:
-    return 2e-5 if kind.endswith("fp32") else 0.03
+    return {"fp32": 2e-5, "bf16": 0.03, "int8": 0.06}[kind.split()[1]]
 
 
 def random_positions(count: int, size: int = SIZE, seed: int = 0) -> list[Position]:
@@ -243,24 +243,6 @@ def test_averaging_makes_the_network_blind_to_the_board_s_orientation() -> None:
         np.testing.assert_allclose(turned.ownership[0, points], upright.ownership[0], atol=1e-5)
     alone = plain.evaluate(PositionBatch.of([position]))
     assert np.abs(alone.policy - upright.policy).max() > 1e-4, "this network has no orientation"
-
-
-def test_a_hashed_symmetry_gives_a_position_one_of_its_eight_views_and_always_the_same() -> None:
-    network, positions = filled_network(), random_positions(40)
-    batch = PositionBatch.of(positions)
-    answers = evaluator_of(network, symmetry="hashed").evaluate(batch)
-    again = evaluator_of(network, symmetry="hashed").evaluate(PositionBatch.of(positions[::-1]))
-    np.testing.assert_allclose(answers.policy, again.policy[::-1], atol=1e-5)
-    plain = evaluator_of(network)
-    seen = set()
-    for i, position in enumerate(positions):
-        symmetry = position.hash % NUM_SYMMETRIES
-        seen.add(symmetry)
-        turned = plain.evaluate(PositionBatch.of([transformed(position, symmetry)]))
-        view = turned.policy[0, action_tables(SIZE)[symmetry]]
-        np.testing.assert_allclose(answers.policy[i], view, atol=1e-5)
-        assert answers.value[i] == pytest.approx(turned.value[0], abs=1e-5)
-    assert len(seen) == NUM_SYMMETRIES
 
 
 def test_a_random_symmetry_is_one_of_the_eight_views_turned_back() -> None:

@@ -257,6 +257,19 @@ def test_analysis_is_ordered_and_playable() -> None:
     assert float(analysis.policy.sum()) == pytest.approx(1, abs=1e-4)
 
 
+def test_what_is_chosen_by_its_bound_stands_first_in_the_analysis() -> None:
+    others = 0
+    for position in random_positions(RULES, 30, seed=5):
+        found = SearchSession(HashEvaluator(5), replace(CONFIG, lcb=2.0))
+        found.set_position(position)
+        found.run(60)
+        moves = found.analysis().moves
+        assert moves[0].action == found.best().action
+        assert [move.order for move in moves] == list(range(len(moves)))
+        others += moves[0].visits < max(move.visits for move in moves)
+    assert others > 0, "it is never another than the most visited"
+
+
 def test_a_position_comes_first() -> None:
     with pytest.raises(HonteError, match="position"):
         SearchSession(HashEvaluator(5), CONFIG).run(1)

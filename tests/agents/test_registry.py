@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from agents import registry
+from agents.inference import Symmetry
 from agents.mcts_agent import MctsAgent
 from agents.random_agent import RandomAgent
 from agents.registry import check_spec, is_engine, make_agent, parse_spec
@@ -20,6 +23,10 @@ from go_env.rules import Rules
 from mcts.cache import CachedEvaluator
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_every_way_of_showing_positions_can_be_asked_for() -> None:
+    assert get_args(Symmetry) == registry._SYMMETRIES
 
 
 def test_specs_are_taken_apart() -> None:

@@ -104,9 +104,9 @@ def table(rows: Iterable[InferenceRow], ceilings: dict[str, float]) -> str:
     """Return rows as text for a terminal."""
     lines = [
         "ceiling of one matrix product: "
-        + ", ".join(f"{name} {rate:,.0f} GFLOP/s" for name, rate in ceilings.items()),
+        + ", ".join(f"{name} {rate:,.0f} G op/s" for name, rate in ceilings.items()),
         f"{'network':8}{'backend':15}{'batch':>6}{'first s':>9}{'pos/s':>11}"
-        f"{'pos/cpu-s':>11}{'GFLOP/s':>9}{'ceiling':>9}",
+        f"{'pos/cpu-s':>11}{'G op/s':>9}{'ceiling':>9}",
     ]
     lines += [
         f"{row.network:8}{row.backend:15}{row.batch:6}{row.first_run_s:9.3f}"
