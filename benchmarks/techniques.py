@@ -76,6 +76,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "self_play.simulations=96", "self_play.fast_simulations=12",
     ),
     "constant_simulations": ("self_play.first_simulations=32", "self_play.simulations=32"),
+    "choice_without_noise": ("search.choice_noise=0",),
     "no_tree_reuse": ("search.reuse=false",),
     "score_utility": ("search.score_weight=0.2",),
     "no_pass_alive_pruning": ("search.prune_pass_alive=false",),
@@ -87,7 +88,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "no_even_komi": ("self_play.even_komi=0",),
     "no_opening_moves": ("self_play.opening_moves=0",),
     "no_early_ending": ("self_play.settled_ending=0", "self_play.decided_value=2"),
-    "forks": ("self_play.fork_fraction=0.05",),
+    "forks": ("self_play.fork_fraction=0.1",),
+    "any_forks": ("self_play.fork_fraction=0.1", "self_play.fork_choices=1"),
     "bootstrap": ("self_play.bootstrap_games=256",),
     # learner
     "no_symmetries": ("replay.symmetries=false", "self_play.random_views=false"),

@@ -27,6 +27,7 @@ class SearchConfig:
     c_visit: float = 50.0
     c_scale: float = 1.0  # of Q mapped to [0, 1]
     gumbel_scale: float = 1.0  # 0: no noise, for matches
+    choice_noise: float = 1.0  # share of that noise in the last choice, among the most visited
     # PUCT
     c_puct: float = 1.1  # AlphaZero: 1.25; KataGo: 1.1
     c_puct_base: float = 19652.0  # AlphaZero
@@ -56,6 +57,8 @@ class SearchConfig:
         ):  # fmt: skip
             if not 0 <= getattr(self, name) < 1e6:
                 raise HonteError(f"search {name} must be a number from 0")
+        if not 0 <= self.choice_noise <= 1:
+            raise HonteError("search choice_noise must lie between 0 and 1")
         for name in ("fpu_reduction", "root_fpu_reduction"):
             if not -2 <= getattr(self, name) <= 2:
                 raise HonteError(f"search {name} must lie between -2 and 2")

@@ -153,7 +153,9 @@ def conclude_gumbel(
     """Write the improved policy [G, A], the chosen action [G] and the value [G] of all roots.
 
     Policy: softmax(log prior + sigma(completed Q)); action: the best of the most visited; value:
-    completed Q averaged over that policy. Source: Danihelka et al. 2022, sections 3 and 4.
+    completed Q averaged over that policy. Source: Danihelka et al. 2022, sections 3 and 4. With
+    `choice_noise` below 1 the noise, which chose what was searched, has less of a say in the
+    action (not in the paper, where the whole of it makes the action a sample of the policy).
     """
     for g in range(len(states)):
         if states[g].target == 0:
@@ -171,9 +173,11 @@ def conclude_gumbel(
             if banned[g, a]:
                 continue
             gain = sigma * (edges[g, e].total / n if n > 0 else mix)
-            top = max(top, np.log(max(priors[g, e], 1e-30)) + gain)
-            if counts[g, a] == most and bias[g, a] + gain > best_score:
-                best_score = bias[g, a] + gain
+            logit = np.log(max(priors[g, e], 1e-30))
+            top = max(top, logit + gain)
+            score = logit + params[0].choice_noise * (bias[g, a] - logit) + gain
+            if counts[g, a] == most and score > best_score:
+                best_score = score
                 action[g] = a
         norm = mean = 0.0
         for e in range(first, first + count):

@@ -63,6 +63,7 @@ PARAMETERS = np.dtype(
         ("root_fpu_reduction", "f4"),
         ("c_visit", "f4"),
         ("c_scale", "f4"),
+        ("choice_noise", "f4"),
         ("forced_playouts", "f4"),
         ("lcb", "f4"),
         ("score_weight", "f4"),

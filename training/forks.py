@@ -1,4 +1,4 @@
-"""Forks: a new game begins inside a recent one, with another move than was played there."""
+"""Forks: a new game begins inside a recent one, beside a move that was not played there."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ class ForkBook:
     def add(self, moves: NDArray[np.int16]) -> None:
         self._games.append([int(action) for action in moves])
 
-    def draw(self, komi: float, rng: np.random.Generator) -> Position | None:
-        """Return a position from the first half of a game after a random other move, no pass.
+    def draw(self, komi: float, choices: int, rng: np.random.Generator) -> list[Position]:
+        """Return what a position in the first half of a game could have become by other moves.
 
-        None: there is no game yet, or there was no other move.
+        At most `choices` random ones, none of them a pass; none at all while there is no game.
         """
         if not self._games:
-            return None
+            return []
         moves = self._games[int(rng.integers(len(self._games)))]
         ply = int(rng.integers(len(moves) // 2 + 1))
         if ply >= len(moves):
-            return None
+            return []
         position = Position.from_moves(replace(self._rules, komi=komi), moves[:ply])
         others = np.flatnonzero(position.legal()[:-1])
         others = others[others != moves[ply]]
-        return position.play(int(rng.choice(others))) if len(others) else None
+        chosen = rng.permutation(others)[:choices]
+        return [position.play(int(action)) for action in chosen]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from go_env import board, layout
+from go_env.batch import PositionBatch
 from go_env.benson import fill_pass_alive_all
 from go_env.coords import BLACK
 from go_env.errors import HonteError
@@ -46,6 +47,7 @@ class SelfPlayConfig:
     decided_control: float = 0.05  # of the games are played in full all the same: the check
     move_limit: float = 2.2  # per point; the board is then scored as it stands
     fork_fraction: float = 0.0  # of the games begin beside a recent game; KataGo: 0.04
+    fork_choices: int = 8  # random moves; the best, says the network, is played; KataGo: 3 to 12
     bootstrap_games: int = 0  # so many first games are judged by random playouts, not the network
     random_views: bool = True  # each evaluation under one of the eight symmetries (AlphaGo Zero)
 
@@ -56,8 +58,10 @@ class SelfPlayConfig:
             raise HonteError("self_play needs 1 <= groups <= games, and threads from 0")
         if not 0 <= self.fast_fraction < 1:
             raise HonteError("self_play.fast_fraction must be from 0 to below 1")
-        if min(self.fast_simulations - 1, self.decided_moves) < 1:
-            raise HonteError("self_play needs fast_simulations from 2 and decided_moves from 1")
+        if min(self.fast_simulations - 1, self.decided_moves, self.fork_choices) < 1:
+            raise HonteError(
+                "self_play needs fast_simulations from 2, decided_moves and fork_choices from 1"
+            )
         if self.bootstrap_games < 0 or not 0 < self.move_limit < math.inf:
             raise HonteError("self_play needs bootstrap_games from 0 and a move_limit above 0")
         for name in _FRACTIONS:
@@ -109,6 +113,7 @@ class SelfPlay:
         threads = config.threads or own_cores()
         self.search = Search(evaluator, search, rules, config.games, nodes, config.groups, threads)
         self.search.forest.roots[:] = layout.new_boards(config.games, rules)
+        self._evaluator = evaluator
         self._forks = ForkBook(rules)
         self._limit = rules.move_limit or 0
         points, shape = rules.size * rules.size, (config.games, self._limit + 1)
@@ -264,13 +269,17 @@ class SelfPlay:
 
     def _fork(self, game: int) -> None:
         """Let a game that has just begun start beside a recent one, if there is one."""
-        position = self._forks.draw(float(self.search.forest.roots["komi"][game]), self._rng)
-        if position is not None:
-            self.search.set_positions([position], first=game)
-            self._moves[game, : position.ply] = [action for _, action in position.moves]
-            self._values[game, : position.ply] = 0
-            self._has_policy[game, : position.ply] = False
-            self._opening[game] = position.ply
+        komi = float(self.search.forest.roots["komi"][game])
+        forks = self._forks.draw(komi, self.config.fork_choices, self._rng)
+        if not forks:
+            return
+        batch = PositionBatch.of(forks, self._evaluator.history)
+        position = forks[int(np.argmin(self._evaluator.evaluate(batch).value))]
+        self.search.set_positions([position], first=game)
+        self._moves[game, : position.ply] = [action for _, action in position.moves]
+        self._values[game, : position.ply] = 0
+        self._has_policy[game, : position.ply] = False
+        self._opening[game] = position.ply
 
     def _draw_komi(self, count: int, plan: PlayPlan) -> NDArray[np.float32]:
         config, rng = self.config, self._rng

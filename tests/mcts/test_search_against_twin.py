@@ -29,6 +29,8 @@ CONFIGS = {
     "puct over gumbel": SearchConfig(root="puct", interior="gumbel", root_fpu_reduction=0.3),
     "forced playouts": SearchConfig(root="puct", forced_playouts=2.0, dirichlet_alpha=0.5),
     "lower bounds": SearchConfig(root="puct", lcb=1.5),
+    "half the noise in the choice": SearchConfig(root="gumbel", choice_noise=0.5),
+    "no noise in the choice": SearchConfig(root="gumbel", choice_noise=0.0, gumbel_scale=3.0),
     "everything open": SearchConfig(root="gumbel", prune_pass_alive=False, c_scale=0.1),
 }
 

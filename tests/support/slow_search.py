@@ -218,7 +218,12 @@ class SlowSearch:
     def conclude_gumbel(self) -> SlowResult:
         assert self.root is not None
         scores, most = self.gumbel_scores(), max(self.counts.values())
-        finalists = {a: s for a, s in scores.items() if self.counts[a] == most}
+        unheard = 1 - self.config.choice_noise
+        finalists = {
+            a: score - unheard * self.noise[a]
+            for a, score in scores.items()
+            if self.counts[a] == most
+        }
         policy = self.improved_policy(self.root, self.banned)
         q = self.completed_q(self.root)
         value = sum(share * q[a] for a, share in policy.items())

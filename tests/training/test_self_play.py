@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from go_env.batch import PositionBatch
+from hash_evaluator import HashEvaluator
 from mcts.config import SearchConfig
 from self_played import CONFIG, RULES, made_games, plan, player, positions_of, same
 from training.records import LIMIT, PASSES, SETTLED, why_refused
@@ -177,3 +179,17 @@ def test_forks_leave_a_recent_game_by_another_move() -> None:
             for other in earlier
         )  # fmt: skip
     assert len({len(game.moves[: game.opening]) for game in forks}) > 3
+
+
+def test_forks_play_the_move_that_the_evaluator_likes_best() -> None:
+    config = replace(CONFIG, fork_fraction=1.0, fork_choices=26, opening_moves=0.0)
+    judge = HashEvaluator(RULES.size)
+    forks = [game for game in player(config=config).play(130, plan()) if game.opening]
+    assert len(forks) > 10
+    for game in forks:
+        line = positions_of(game)
+        parent, forked = line[game.opening - 1], line[game.opening]
+        others = [parent.play(int(a)) for a in np.flatnonzero(parent.legal()[:-1])]
+        value = judge.evaluate(PositionBatch.of([forked, *others], 0)).value
+        better = np.sum(value[1:] < value[0])  # for the side that moves next: less is better
+        assert better <= 1  # the move that was played in the earlier game is left out
