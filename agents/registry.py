@@ -168,6 +168,7 @@ def search_options(options: _Options, base: SearchConfig) -> SearchConfig:
         base,
         root="gumbel" if rule == "gumbel" else "puct",
         c_puct=options.take("c_puct", base.c_puct),
+        c_puct_spread=options.take("spread", base.c_puct_spread),
         fpu_reduction=options.take("fpu", base.fpu_reduction),
         considered=options.integer("considered", base.considered, 2),
         leaves=options.integer("leaves", base.leaves, 1),

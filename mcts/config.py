@@ -31,6 +31,7 @@ class SearchConfig:
     # PUCT
     c_puct: float = 1.1  # AlphaZero: 1.25; KataGo: 1.1
     c_puct_base: float = 19652.0  # AlphaZero
+    c_puct_spread: float = 0.0  # how far c_puct follows the spread of values; KataGo: 0.85
     fpu_reduction: float = 0.2  # Leela Zero 0.25, KataGo 0.2; the value of an unvisited edge
     root_fpu_reduction: float = 0.0  # KataGo, where there is root noise
     dirichlet_alpha: float = 0.0  # 0: 10.83 / legal moves (AlphaGo Zero's 0.03 on 19x19)
@@ -57,14 +58,13 @@ class SearchConfig:
         ):  # fmt: skip
             if not 0 <= getattr(self, name) < 1e6:
                 raise HonteError(f"search {name} must be a number from 0")
-        if not 0 <= self.choice_noise <= 1:
-            raise HonteError("search choice_noise must lie between 0 and 1")
+        for name in ("choice_noise", "c_puct_spread", "dirichlet_fraction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise HonteError(f"search {name} must lie between 0 and 1")
         for name in ("fpu_reduction", "root_fpu_reduction"):
             if not -2 <= getattr(self, name) <= 2:
                 raise HonteError(f"search {name} must lie between -2 and 2")
         if not 1 <= self.c_puct_base < 1e9:
             raise HonteError("search c_puct_base must be a number from 1")
-        if not 0 <= self.dirichlet_fraction <= 1:
-            raise HonteError("search dirichlet_fraction must lie between 0 and 1")
         if not 0 <= self.score_weight < 1:
             raise HonteError("search score_weight must be from 0 to below 1")

@@ -45,6 +45,7 @@ def back_up(nodes, edges, g, path, slot, depth, value):
         edges[g, edge].total += value
         nodes[g, node].visits += 1
         nodes[g, node].total += value
+        nodes[g, node].squares += value * value
 
 
 @kernel
@@ -56,6 +57,7 @@ def count_as_lost(nodes, edges, g, path, slot, depth, times):
         edges[g, edge].total -= times
         nodes[g, node].visits += times
         nodes[g, node].total -= times
+        nodes[g, node].squares += times
 
 
 @kernel(forceinline=True)
@@ -92,6 +94,7 @@ def add_node(nodes, g, states, value, terminal):
     nodes[g, node].first = states[g].num_edges
     nodes[g, node].visits = 1
     nodes[g, node].total = value
+    nodes[g, node].squares = value * value
     nodes[g, node].value = value
     nodes[g, node].num_edges = 0
     nodes[g, node].num_visited = 0
@@ -220,9 +223,11 @@ def descend(
             back_up(nodes, edges, g, path, slot, depth, value)
             return FINISHED
         node = child
+    value = np.float64(nodes[g, node].value)
     nodes[g, node].visits += 1
-    nodes[g, node].total += nodes[g, node].value
-    back_up(nodes, edges, g, path, slot, depth, np.float64(nodes[g, node].value))
+    nodes[g, node].total += value
+    nodes[g, node].squares += value * value
+    back_up(nodes, edges, g, path, slot, depth, value)
     return FINISHED
 
 

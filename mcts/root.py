@@ -11,7 +11,7 @@ from go_env.benson import fill_pass_alive
 from go_env.jit import kernel
 from go_env.layout import cell_of
 from mcts.config import SearchConfig
-from mcts.selection import mixed_value
+from mcts.selection import exploration, mixed_value
 
 LEAST_TRUSTED = 0.1  # of the most visits: what a move needs to be chosen by its bound
 LEAST_VARIANCE = 0.05  # of results: a few visits prove little even if all were won
@@ -233,8 +233,7 @@ def conclude_puct(nodes, edges, priors, actions, states, banned, params, policy,
                 continue
             if n > most or (n == most and total > best_total):
                 best, most, best_total = e, n, total
-        base = params[0].c_puct_base
-        scale = (params[0].c_puct + np.log((1.0 + visits + base) / base)) * np.sqrt(visits)
+        scale = exploration(nodes, g, 0, params)
         n = np.float64(edges[g, best].visits)
         bar = edges[g, best].total / max(n, 1.0) + scale * priors[g, best] / (1.0 + n)
         kept_total = 0.0

@@ -9,6 +9,9 @@ from go_env.jit import kernel
 #: Lifts forced playouts above all others; among themselves the usual score decides.
 FORCED = 1e6
 
+SPREAD_PRIOR = 0.4  # standard deviation of values that c_puct is meant for; KataGo: 0.4
+SPREAD_PRIOR_VISITS = 2.0  # what it counts for beside the values seen; KataGo: 2
+
 
 @kernel(forceinline=True)
 def with_score(value, lead, side, weight):
@@ -45,14 +48,30 @@ def mixed_value(nodes, edges, priors, g, node):
 
 
 @kernel(forceinline=True)
+def exploration(nodes, g, node, params):
+    """Return what PUCT multiplies prior / (1 + visits) by: c_puct of this node times sqrt(visits).
+
+    With `c_puct_spread` it grows where the values seen below the node differ, and falls where they
+    agree (KataGo's cpuctUtilityStdevScale; its estimate of the spread grows with the mean, too).
+    """
+    visits = np.float64(nodes[g, node].visits)
+    base = np.float64(params[0].c_puct_base)
+    scale = params[0].c_puct + np.log((1.0 + visits + base) / base)
+    if params[0].c_puct_spread > 0.0:
+        mean = nodes[g, node].total / visits
+        squares = max(nodes[g, node].squares - visits * mean * mean, 0.0)
+        squares += SPREAD_PRIOR_VISITS * SPREAD_PRIOR * SPREAD_PRIOR
+        spread = np.sqrt(squares / (SPREAD_PRIOR_VISITS + visits - 1.0))
+        scale *= 1.0 + params[0].c_puct_spread * (spread / SPREAD_PRIOR - 1.0)
+    return scale * np.sqrt(visits)
+
+
+@kernel(forceinline=True)
 def choose_puct(nodes, edges, priors, g, node, params):
     """Return the interior edge with the largest Q + U (Silver et al. 2017), in prefix order."""
     first, visited = nodes[g, node].first, nodes[g, node].num_visited
     visits = np.float64(nodes[g, node].visits)
-    scale = params[0].c_puct + np.log(
-        (1.0 + visits + params[0].c_puct_base) / params[0].c_puct_base
-    )
-    scale *= np.sqrt(visits)
+    scale = exploration(nodes, g, node, params)
     mass = 0.0
     best, best_score = first, -np.inf
     for e in range(first, first + visited):
@@ -143,10 +162,7 @@ def choose_root_puct(nodes, edges, priors, actions, g, banned, params):
     """Return the root edge with the largest Q + U; forced playouts come first (Wu 2019, 3.2)."""
     first, count = nodes[g, 0].first, nodes[g, 0].num_edges
     visits = np.float64(nodes[g, 0].visits)
-    scale = params[0].c_puct + np.log(
-        (1.0 + visits + params[0].c_puct_base) / params[0].c_puct_base
-    )
-    scale *= np.sqrt(visits)
+    scale = exploration(nodes, g, 0, params)
     mass = 0.0
     for e in range(first, first + count):
         if edges[g, e].visits > 0:

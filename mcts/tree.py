@@ -31,6 +31,7 @@ NODE = np.dtype(
         ("first", "i4"),  # index of its first edge
         ("visits", "i4"),  # evaluations in its subtree, its own included
         ("total", "f4"),  # sum of those values for the player to move here
+        ("squares", "f4"),  # sum of their squares
         ("value", "f4"),  # its own evaluation, for the player to move here
         ("num_edges", "i4"),
         ("num_visited", "i4"),
@@ -59,6 +60,7 @@ PARAMETERS = np.dtype(
     [
         ("c_puct", "f4"),
         ("c_puct_base", "f4"),
+        ("c_puct_spread", "f4"),
         ("fpu_reduction", "f4"),
         ("root_fpu_reduction", "f4"),
         ("c_visit", "f4"),
@@ -74,7 +76,7 @@ PARAMETERS = np.dtype(
 
 
 def bytes_per_node(size: int) -> int:
-    """Return what a node and its edges take on a board of this size: 28 bytes and 18 an edge."""
+    """Return what a node and its edges take on a board of this size: 32 bytes and 18 an edge."""
     per_edge = EDGE.itemsize + np.dtype(np.float32).itemsize + np.dtype(np.int16).itemsize
     return NODE.itemsize + (size * size + 1) * per_edge
 

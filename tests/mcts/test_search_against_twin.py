@@ -27,6 +27,7 @@ CONFIGS = {
     "gumbel": SearchConfig(root="gumbel", interior="gumbel", considered=5),
     "puct": SearchConfig(root="puct", interior="puct", c_puct_base=30.0),
     "puct over gumbel": SearchConfig(root="puct", interior="gumbel", root_fpu_reduction=0.3),
+    "c_puct by spread": SearchConfig(root="puct", c_puct_spread=0.85),
     "forced playouts": SearchConfig(root="puct", forced_playouts=2.0, dirichlet_alpha=0.5),
     "lower bounds": SearchConfig(root="puct", lcb=1.5),
     "half the noise in the choice": SearchConfig(root="gumbel", choice_noise=0.5),

@@ -39,9 +39,11 @@ class Node:
     edges: dict[int, Edge] = field(default_factory=dict)
     visits: int = 1
     total: float = 0.0
+    values: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.total = self.value
+        self.values.append(self.value)
 
     def visited(self) -> list[Edge]:
         return [edge for edge in self.edges.values() if edge.visits]
@@ -121,12 +123,14 @@ class SlowSearch:
             value = -edge.child.value
             edge.child.visits += 1
             edge.child.total += edge.child.value
+            edge.child.values.append(edge.child.value)
         else:
             value = -self.simulate(edge.child, self.interior_action(edge.child))
         edge.visits += 1
         edge.total += value
         node.visits += 1
         node.total += value
+        node.values.append(value)
         return value
 
     def interior_action(self, node: Node) -> int:
@@ -140,6 +144,11 @@ class SlowSearch:
     def scale(self, node: Node) -> float:
         base = self.config.c_puct_base
         rate = self.config.c_puct + math.log((1 + node.visits + base) / base)
+        if self.config.c_puct_spread:  # as if two more values had been 0.4 away from the mean
+            mean = node.total / node.visits
+            squares = sum((value - mean) ** 2 for value in node.values) + 2 * 0.4**2
+            spread = math.sqrt(squares / (len(node.values) + 1))
+            rate *= 1 + self.config.c_puct_spread * (spread / 0.4 - 1)
         return rate * math.sqrt(node.visits)
 
     def best_puct(self, node: Node, reduction: float, banned: dict[int, bool]) -> int:
