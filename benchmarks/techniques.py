@@ -16,13 +16,16 @@ import argparse
 import contextlib
 import functools
 import json
+import multiprocessing
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -137,14 +140,27 @@ def main() -> None:
         if given.finished:
             players = _finished(plan, players)
         else:
-            for name, group in players.items():
-                for seed, player in enumerate(group, 1):
-                    train(plan, name, seed, plan.run_dir(player))
-        for player, opponent in _pairings(players):
-            play(plan, player, opponent)
+            _each(train, [
+                (plan, name, seed, plan.run_dir(player))
+                for name, group in players.items()
+                for seed, player in enumerate(group, 1)
+            ], given.processes)  # fmt: skip
+        _each(play, [(plan, *pair) for pair in _pairings(players)], given.processes)
         table = markdown(plan, players)
         publish_text(plan.folder / "table.md", table)
         print(f"\n{table}", flush=True)
+
+
+def _each(work: Callable[..., None], jobs: Sequence[tuple[Any, ...]], processes: int) -> None:
+    """Do each job, so many at a time, in processes of their own where there is more than one."""
+    if processes == 1:
+        for job in jobs:
+            work(*job)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context) as pool:
+        for done in [pool.submit(work, *job) for job in jobs]:
+            done.result()
 
 
 def train(plan: Plan, variant: str, seed: int, run_dir: Path) -> None:
@@ -312,6 +328,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("preset", help="5x5, 7x7, .. or a .toml file")
     parser.add_argument("--seconds", type=float, default=120, help="processor time of a training")
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each variant")
+    parser.add_argument("--processes", type=int, default=1, help="trainings at a time, a core each")
     parser.add_argument("--out", type=Path, required=True, help="folder for runs and matches")
     parser.add_argument("--only", default="", help=f"some of {','.join(list(VARIANTS)[1:])}")
     parser.add_argument(
