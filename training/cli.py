@@ -2,6 +2,7 @@
 
 import errno
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,6 +56,14 @@ def train(
             min=0.0,
         ),
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN_OR_FILE",
+            help="Begin with a trained player's weights, not from nothing; `honte`: the shipped "
+            "one. --set network.blocks and network.channels may be more than it has.",
+        ),
+    ] = None,
 ) -> None:
     """Learn Go from nothing, or go on where the same command stopped."""
     if address is not None and runner == "local":
@@ -62,6 +71,8 @@ def train(
     from training.config import load_config
 
     config = load_config(preset_or_toml, set_ or [])
+    if start_from is not None:
+        config = replace(config, start_from=start_from)
     name = Path(preset_or_toml).stem
     run_dir = run or Path("runs") / name
     with ends_in_good_order(f"stopped; the same command goes on from {run_dir}"):

@@ -50,6 +50,7 @@ class RunConfig:
     """Everything that determines a run, apart from where its files lie and how long it lasts."""
 
     seed: int = 1
+    start_from: str = ""  # a run or weights file, `honte`: the shipped one; "": random weights
     rules: Rules = field(default_factory=Rules)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     inference: InferenceConfig = field(default_factory=InferenceConfig)

@@ -162,6 +162,11 @@ class Learner:
         counts = {"steps": self.steps, "samples": self.samples, "skipped": self.skipped}
         return tensors, {**counts, "owed": self.owed}
 
+    def begin_with(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over the weights of a trained network; the optimizer knows nothing of them."""
+        self.network.load_state_dict(weights)
+        self.averaged = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "averaged": {}, "optimizer": {}}

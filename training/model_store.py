@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -121,11 +122,7 @@ class ModelStore:
         return sorted(found)
 
     def promote(
-        self,
-        number: int,
-        since: str = "",
-        details: Mapping[str, Any] | None = None,
-        history: bool = True,
+        self, number: int, details: Mapping[str, Any] | None = None, history: bool = True
     ) -> None:
         """Point to a published checkpoint as the champion from now on.
 
@@ -137,7 +134,8 @@ class ModelStore:
         previous = () if before is None else before.previous
         if history and before is not None and before.number != number:
             previous = (*previous, before.number)
-        champion = Champion(number, since, details or {}, previous)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        champion = Champion(number, now, details or {}, previous)
         publish_text(self._champion_path, json.dumps(asdict(champion), indent=2) + "\n")
 
     def champion(self) -> Champion | None:

@@ -60,7 +60,7 @@ class SelfPlayConfig:
             raise HonteError("self_play.fast_fraction must be from 0 to below 1")
         if min(self.fast_simulations - 1, self.decided_moves, self.fork_choices) < 1:
             raise HonteError(
-                "self_play needs fast_simulations from 2, decided_moves and fork_choices from 1"
+                "self_play needs fast_simulations from 2, fork_choices and decided_moves from 1"
             )
         if self.bootstrap_games < 0 or not 0 < self.move_limit < math.inf:
             raise HonteError("self_play needs bootstrap_games from 0 and a move_limit above 0")

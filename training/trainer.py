@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
+from agents.growth import weights_to_start_from
 from go_env.errors import HonteError
 from go_env.features import feature_set
 from training.alarms import Alarm, AlarmBell
@@ -56,6 +56,7 @@ class Trainer:
         self.finished = False  # it came to its end, and its budget has not grown since
         self.evaluations = 0
         self.rejected = 0
+        self._parent: dict[str, Any] = {}  # what made the weights that the run began with
         self._weights: dict[int, dict[str, NDArray[np.float32]]] = {}
         self._follow_champion = config.gate.mode == "strict"
         self._scores: dict[int, deque[float]] = {}
@@ -201,7 +202,7 @@ class Trainer:
 
     def crown_first(self) -> None:
         """Make the newest model the champion without a match: there is none yet."""
-        self.store.promote(self.model, _now(), {"reason": "the first model"})
+        self.store.promote(self.model, {"reason": "the first model"})
 
     def put_forward(self, model: int) -> None:
         """Note that a model waits for the gate's verdict: a restart asks for it again."""
@@ -216,7 +217,7 @@ class Trainer:
         before = 0 if champion is None else champion.number
         details = {key: value for key, value in asdict(verdict).items() if key != "results"}
         if verdict.promoted:
-            self.store.promote(candidate, _now(), details)
+            self.store.promote(candidate, details)
         elif verdict.lost:
             self._follow_champion = True
         names = (f"model {candidate}", f"model {before}")
@@ -273,6 +274,7 @@ class Trainer:
             "finished": self.finished,
             "evaluations": self.evaluations,
             "rejected": self.rejected,
+            "parent": self._parent,
             "published_at": self._published_at,
             "rated": self._rated,
             "judged_s": self._judged_s,
@@ -287,6 +289,7 @@ class Trainer:
 
     def _restore(self) -> None:
         """Go on from the run directory, if there is something in it."""
+        config = self.config
         path = self.store.state_dir / _TENSORS
         if path.is_file():
             tensors, state = load_tensors(path)
@@ -297,9 +300,13 @@ class Trainer:
             except KeyError as error:
                 raise HonteError(f"{path} lacks {error}: use a new --run directory") from None
             later_rows = self._load_window(*made)
-            self.learner.owed += later_rows * self.config.replay.reuse_at(self.progress)
+            self.learner.owed += later_rows * config.replay.reuse_at(self.progress)
             self.finished = state.get("finished", False) and self.progress >= 1.0
         else:
+            if config.start_from:
+                found = weights_to_start_from(config.start_from, config.network, config.seed)
+                self.learner.begin_with(found[0])
+                self._parent = found[1]
             self._load_window(0, 0)
             self.learner.owed = self._owed_at_first()
         self.starts += 1
@@ -312,6 +319,7 @@ class Trainer:
         """Take what `save` wrote; settings that have changed since hold from here on."""
         self.model, self.starts = state["model"], state["starts"]
         self.evaluations, self.rejected = state["evaluations"], state["rejected"]
+        self._parent = state.get("parent", {})
         self._published_at = state["published_at"]
         self._judged_s = state.get("judged_s", 0.0)
         self._follow_champion = self._follow_champion or state["follow_champion"]
@@ -375,6 +383,7 @@ class Trainer:
     def _provenance(self) -> dict[str, Any]:
         return {
             **provenance(self.config),
+            "parent": self._parent,
             "model": self.model,
             "games": self.window.games_made,
             "positions": self.window.rows_made,
@@ -389,7 +398,3 @@ class Trainer:
         for spec in loop.anchors if loop.rate_games else ():
             if not is_installed(spec):
                 self._log.emit("notice", message=f"rated without '{spec}': it is not installed")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,15 @@ def test_publish_and_promote(tmp_path: Path) -> None:
     store = store_with(tmp_path, 1, 2, 10)
     assert store.numbers() == [1, 2, 10]
     assert store.champion() is None
-    store.promote(1, "2026-01-01T00:00:00Z", {"games": 40})
+    store.promote(1, {"games": 40})
+    first = store.champion()
+    assert first is not None
+    assert (first.number, first.details, first.previous) == (1, {"games": 40}, ())
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(first.since)) < timedelta(minutes=5)
     store.promote(10)
-    assert store.champion() == Champion(10, previous=(1,))
+    champion = store.champion()
+    assert champion is not None
+    assert champion == Champion(10, champion.since, previous=(1,))
     assert champion_of_run(tmp_path) == store.checkpoint_path(10)
 
 
@@ -118,7 +125,7 @@ def test_a_champion_without_history_is_pruned_once_another_follows(tmp_path: Pat
     store.promote(1)
     for number in (2, 3):
         store.promote(number, history=False)
-    assert store.champion() == Champion(3)
+    assert store.champions() == (3,)
     assert store.prune(keep_last=1, keep_every=0) == [1, 2]
 
 
