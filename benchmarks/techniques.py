@@ -69,6 +69,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     ),
     # network
     "no_global_pooling": ("network.pool_every=0",),
+    "network_4x48": ("network.blocks=4", "network.channels=48"),
     "zero_features": ("network.features=zero",),
     # search
     "puct": ("search.root=puct",),
@@ -79,6 +80,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "self_play.simulations=96", "self_play.fast_simulations=12",
     ),
     "constant_simulations": ("self_play.first_simulations=32", "self_play.simulations=32"),
+    "choice_with_noise": ("search.choice_noise=1",),
     "choice_without_noise": ("search.choice_noise=0",),
     "no_tree_reuse": ("search.reuse=false",),
     "score_utility": ("search.score_weight=0.2",),
@@ -91,6 +93,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "no_even_komi": ("self_play.even_komi=0",),
     "no_opening_moves": ("self_play.opening_moves=0",),
     "no_early_ending": ("self_play.settled_ending=0", "self_play.decided_value=2"),
+    "no_forks": ("self_play.fork_fraction=0",),
     "forks": ("self_play.fork_fraction=0.1",),
     "any_forks": ("self_play.fork_fraction=0.1", "self_play.fork_choices=1"),
     "bootstrap": ("self_play.bootstrap_games=256",),
@@ -99,9 +102,9 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "no_average": ("learner.average=0",),
     "no_lr_anneal": ("learner.final_rate=1",),
     "search_value": ("learner.search_value=0.5",),
-    "reuse_2": ("replay.reuse=2",),
-    "reuse_4": ("replay.reuse=4",),
-    "reuse_8": ("replay.reuse=8",),
+    "reuse_2": ("replay.first_reuse=0", "replay.reuse=2"),
+    "reuse_4": ("replay.first_reuse=0", "replay.reuse=4"),
+    "reuse_8": ("replay.first_reuse=0", "replay.reuse=8"),
 }  # fmt: skip
 
 

@@ -14,7 +14,11 @@ from training.rating.elo import rate
 
 @pytest.mark.parametrize(
     ("preset", "as_it_is"),
-    [("5x5", {"no_small_sizes", "reuse_4"}), ("7x7", {"reuse_4"}), ("9x9", {"reuse_4"})],
+    [
+        ("5x5", {"no_small_sizes", "reuse_4", "no_forks", "choice_with_noise"}),
+        ("7x7", {"forks", "choice_without_noise"}),
+        ("9x9", {"forks", "choice_without_noise"}),
+    ],
 )
 def test_every_variant_is_a_configuration_of_its_own(
     preset: str, as_it_is: set[str], tmp_path: Path
