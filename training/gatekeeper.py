@@ -9,7 +9,7 @@ from agents.base import Agent
 from go_env.errors import HonteError
 from go_env.rules import Rules
 from training.matches.arena import Arena, ArenaSettings
-from training.matches.openings import sample_openings
+from training.matches.openings import even_openings
 from training.rating.sprt import Sprt, SprtBounds
 
 
@@ -24,7 +24,7 @@ class GateConfig:
     mode: Literal["latest", "strict"] = "latest"
     simulations: int = 48
     pairs: int = 40  # at most; each opening is played with both colors
-    opening_moves: int = 2
+    opening_moves: int = 2  # of random openings, where no book of even ones comes with Honte
     elo0: float = 0.0  # H0: the candidate is at most this much better
     elo1: float = 50.0  # H1: it is at least this much better
     accept_score: float = 0.5  # needed where the test is undecided at the end; KataGo: 0.5
@@ -63,12 +63,12 @@ class Gatekeeper:
         self.config = config
 
     def judge(self, candidate: Agent, champion: Agent, rules: Rules, seed: int) -> Verdict:
-        """Play pairs of games from sampled openings until the test decides or the cap is met."""
+        """Play pairs of games from drawn openings until the test decides or the cap is met."""
         config = self.config
         test = Sprt(SprtBounds(config.elo0, config.elo1))
         scores: list[float] = []
         results: list[tuple[bool, float]] = []
-        openings = sample_openings(rules, config.opening_moves, config.pairs, seed)
+        openings = even_openings(rules, config.opening_moves, config.pairs, seed)
         limited = replace(rules, move_limit=3 * rules.size**2)
         arena = Arena((candidate, champion), limited, ArenaSettings(parallel=2 * config.pairs))
         for pair in arena.pairs(openings):

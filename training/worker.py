@@ -28,7 +28,7 @@ from mcts.rollout import RolloutEvaluator
 from training.config import RunConfig
 from training.gatekeeper import Gatekeeper, Verdict
 from training.matches.arena import meet_anchor
-from training.matches.openings import sample_openings
+from training.matches.openings import even_openings
 from training.records import GameRecord
 from training.self_play import PlayPlan, SelfPlay
 
@@ -135,7 +135,7 @@ class Worker:
         """Add the games against one anchor."""
         loop, rules = self._config.loop, self._config.rules
         pairs = (loop.rate_games + 1) // 2
-        openings = sample_openings(rules, self._config.gate.opening_moves, pairs, seed)
+        openings = even_openings(rules, self._config.gate.opening_moves, pairs, seed)
         rules = replace(rules, move_limit=3 * rules.size**2)
         games, problems = meet_anchor(champion, anchor, spec, rules, openings)
         result.games.extend((spec, game.fixture.leg == 0, game.black_score) for game in games)

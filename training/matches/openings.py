@@ -12,7 +12,7 @@ import numpy as np
 from go_env.coords import EMPTY, action_from_vertex, vertex_from_action
 from go_env.errors import HonteError, IllegalMove
 from go_env.position import Position
-from go_env.rules import Rules
+from go_env.rules import Rules, fair_komi
 from go_env.sgf import read_sgf
 from go_env.symmetry import NUM_SYMMETRIES, point_tables
 
@@ -67,6 +67,21 @@ def sample_openings(rules: Rules, plies: int, count: int, seed: int) -> list[Ope
         actions = tuple(action for _, action in position.moves)
         openings.append(Opening(_name(actions, rules.size), actions))
     return openings
+
+
+def even_openings(rules: Rules, plies: int, count: int, seed: int) -> list[Opening]:
+    """Draw openings from the book of nearly even ones that comes with Honte.
+
+    Books serve a board's fair komi. Where there is none, and for what it lacks, random openings of
+    `plies` moves take its place, many of which one side wins on small boards whoever plays.
+    """
+    name = f"even-{rules.size}x{rules.size}"
+    if name not in _shipped_books() or rules.komi != fair_komi(rules.size):
+        return sample_openings(rules, plies, count, seed)
+    book = book_openings(name, rules)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, rules.size, plies]))
+    chosen = [book[i] for i in rng.permutation(len(book))[:count]]
+    return chosen + sample_openings(rules, plies, count - len(chosen), seed)
 
 
 def book_openings(book: str, rules: Rules) -> list[Opening]:
@@ -126,15 +141,20 @@ def _sgf_moves(file: Path, rules: Rules) -> Moves:
     return game.moves
 
 
+def _shipped_books() -> dict[str, Traversable]:
+    """Return the books that come with Honte by name."""
+    files = (resources.files("training") / "matches" / "books").iterdir()
+    return {file.name.removesuffix(".txt"): file for file in files}
+
+
 def _shipped(book: str) -> Traversable:
-    books = resources.files("training") / "matches" / "books"
-    names = sorted(file.name.removesuffix(".txt") for file in books.iterdir())
-    if book not in names:
+    books = _shipped_books()
+    if book not in books:
         raise HonteError(
             f"no openings called {book}: give a number of plies, a folder of SGF files, "
-            f"a text file of moves, or one of {', '.join(names)}"
+            f"a text file of moves, or one of {', '.join(sorted(books))}"
         )
-    return books / f"{book}.txt"
+    return books[book]
 
 
 def _text_moves(file: Path | Traversable, rules: Rules) -> list[tuple[str, str, Moves]]:

@@ -9,7 +9,12 @@ from go_env.position import Position
 from go_env.rules import Rules
 from go_env.sgf import SgfGame, write_sgf
 from go_env.symmetry import action_tables
-from training.matches.openings import book_openings, canonical_key, sample_openings
+from training.matches.openings import (
+    book_openings,
+    canonical_key,
+    even_openings,
+    sample_openings,
+)
 
 RULES = Rules(size=9, komi=7.0)
 
@@ -126,6 +131,24 @@ def test_the_shipped_books_hold_different_openings(name, size, count):
     book = book_openings(name, Rules(size=size))
     assert len(book) == count
     assert {len(opening.moves) for opening in book} == {2}
+
+
+@pytest.mark.parametrize(("size", "komi", "held"), [(7, 9.0, 40), (9, 7.0, 200)])
+def test_even_openings_come_from_the_book_of_the_board(size, komi, held):
+    rules = Rules(size, komi)
+    book = {opening.moves for opening in book_openings(f"even-{size}x{size}", rules)}
+    ten = even_openings(rules, 2, 10, seed=5)
+    assert len({opening.moves for opening in ten}) == 10
+    assert {opening.moves for opening in ten} < book
+    assert even_openings(rules, 2, 10, seed=5) == ten != even_openings(rules, 2, 10, seed=6)
+    more = even_openings(rules, 2, held + 3, seed=5)
+    assert {opening.moves for opening in more[:held]} == book
+    assert more[held:] == sample_openings(rules, 2, 3, seed=5)
+
+
+@pytest.mark.parametrize("rules", [Rules(5, 25.0), Rules(9, 6.5), Rules(7, 8.5)], ids=str)
+def test_without_a_book_for_board_and_komi_even_openings_are_random(rules):
+    assert even_openings(rules, 2, 5, seed=3) == sample_openings(rules, 2, 5, seed=3)
 
 
 def test_a_book_that_is_not_there_tells_what_is():
