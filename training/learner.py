@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agents.growth import weights_to_start_from
 from agents.network import Network, NetworkConfig, NetworkOutput, new_network
 from go_env.errors import HonteError
 from training.losses import LossWeights, Targets, alphazero_losses, weighted_sum
@@ -70,6 +71,7 @@ class Learner:
 
     def __init__(self, network: NetworkConfig, config: LearnerConfig, seed: int) -> None:
         self.config = config
+        self._seed = seed
         _keep_freed_memory()
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = new_network(network, seed).to(self._device)
@@ -162,10 +164,15 @@ class Learner:
         counts = {"steps": self.steps, "samples": self.samples, "skipped": self.skipped}
         return tensors, {**counts, "owed": self.owed}
 
-    def begin_with(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over the weights of a trained network; the optimizer knows nothing of them."""
+    def begin_with(self, player: str) -> dict[str, Any]:
+        """Take over a trained player's weights (`agents.growth`); return what made them.
+
+        The optimizer knows nothing of what they have learned from.
+        """
+        weights, facts = weights_to_start_from(player, self.network.config, self._seed)
         self.network.load_state_dict(weights)
         self.averaged = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        return facts
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
-from agents.growth import weights_to_start_from
 from go_env.errors import HonteError
 from go_env.features import feature_set
 from training.alarms import Alarm, AlarmBell
@@ -304,14 +303,14 @@ class Trainer:
             self.finished = state.get("finished", False) and self.progress >= 1.0
         else:
             if config.start_from:
-                found = weights_to_start_from(config.start_from, config.network, config.seed)
-                self.learner.begin_with(found[0])
-                self._parent = found[1]
+                self._parent = self.learner.begin_with(config.start_from)
             self._load_window(0, 0)
             self.learner.owed = self._owed_at_first()
         self.starts += 1
         if self.model == 0:
             self.publish()
+            if config.start_from:
+                self.crown_first()  # what it began with is to be beaten
         else:
             self.save()  # no later start may repeat this one's game numbers and random streams
 

@@ -33,6 +33,7 @@ def child_of(parent: Path, blocks: int = 0) -> RunConfig:
 def test_the_first_model_is_the_champion_of_the_other_run(parent: Path, tmp_path: Path) -> None:
     with open_run(child_of(parent), tmp_path, None, "", "local", 1) as trainer:
         first = load_checkpoint(trainer.store.checkpoint_path(1))
+        assert trainer.store.champions() == (1,)
     with open_run(tiny_config(games=60), parent, None, "", "local", 1) as trainer:
         champion = trainer.store.champion()
         assert champion is not None
