@@ -162,8 +162,8 @@ def _each(work: Callable[..., None], jobs: Sequence[tuple[Any, ...]], processes:
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context) as pool:
-        for done in [pool.submit(work, *job) for job in jobs]:
-            done.result()
+        for _ in pool.map(work, *zip(*jobs, strict=True)):
+            pass  # an error is raised here, and what has not begun by then is given up
 
 
 def train(plan: Plan, variant: str, seed: int, run_dir: Path) -> None:
