@@ -2,10 +2,9 @@
 
     python benchmarks/techniques.py 5x5 --seconds 120 --seeds 2 --out DIR [--only a,b,c]
 
-Every variant is the preset with a few `--set` values changed. It trains in this process by the
-local runner for so many *processor* seconds (time.process_time), so that other work on the machine
-costs it nothing; then it meets the unchanged preset in pairs of games, all with one search, half of
-them at the board's komi and half at half a point less, where nothing is drawn.
+Every variant is the preset with a few `--set` values changed. It trains for so many processor
+seconds, then it meets the unchanged preset in pairs of games (trainings.py). Where many techniques
+are to be told apart, screening.py needs a fifth of the time for the same error.
 
 The same command goes on where it was stopped. See README.md beside this file.
 """
@@ -13,19 +12,10 @@ The same command goes on where it was stopped. See README.md beside this file.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import functools
-import json
-import multiprocessing
 import os
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -33,29 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from scipy import stats
 
-from agents.inference import network_evaluator
-from agents.inference_config import InferenceConfig
-from agents.mcts_agent import MctsAgent
+from benchmarks.trainings import Plan, done, each, play, played, train
 from go_env.errors import HonteError
-from training import local_runner
-from training.config import RunConfig, load_config
 from training.files import publish_text
-from training.matches.arena import Arena, ArenaSettings
-from training.matches.openings import sample_openings
-from training.metrics import read_events
-from training.model_store import ModelStore
 from training.rating.bradley_terry import Results
 from training.rating.elo import Ratings, rate
-from training.worker import match_search
 
 DEFAULT = "default"
-KOMI_STEPS = (0.0, -0.5)  # a pair's komi beside the board's own
-
-# What all trainings have in common: no processor time goes to gates and ratings.
-TRAINING = ("loop.rate_games=0", "loop.gate_every=1000000", "gate.pairs=1", "gate.simulations=1")
-# A short run before a variant's trainings, so that no kernel is compiled at their cost.
-WARM_UP = ("loop.games=24", "loop.publish_steps=4", "self_play.games=8", "replay.start_rows=1")
-
 VARIANTS: dict[str, tuple[str, ...]] = {
     DEFAULT: (),
     # heads and their targets
@@ -108,133 +82,47 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What the command line asks for."""
-
-    preset: str
-    seconds: float
-    simulations: int
-    pairs: int
-    folder: Path
-
-    def config(self, variant: str, seed: int) -> RunConfig:
-        budget = (f"loop.hours={self.seconds / 3600!r}", f"seed={seed}")
-        return load_config(self.preset, (*TRAINING, *budget, *VARIANTS[variant]))
-
-    def run_dir(self, player: str) -> Path:
-        return self.folder / "runs" / player
-
-    def match_path(self, player: str, opponent: str) -> Path:
-        name = f"{player}--{opponent}-{self.pairs}x{self.simulations}.json"
-        return self.folder / "matches" / name
-
-
 def main() -> None:
     given = _arguments()
     plan = Plan(
         given.preset, given.seconds, given.simulations, given.pairs,
         given.out / f"{Path(given.preset).stem}-{given.seconds:g}s",
     )  # fmt: skip
-    (plan.folder / "matches").mkdir(parents=True, exist_ok=True)
+    plan.folder.mkdir(parents=True, exist_ok=True)
     variants = list(_applicable(plan, given.only.split(",") if given.only else list(VARIANTS)))
     for seeds in [given.seeds] if given.finished else range(1, given.seeds + 1):
         players = {name: _players(name, seeds) for name in (DEFAULT, *variants)}
         if given.finished:
             players = _finished(plan, players)
         else:
-            _each(train, [
-                (plan, name, seed, plan.run_dir(player))
+            each(train, [
+                (plan, player, VARIANTS[name], seed)
                 for name, group in players.items()
                 for seed, player in enumerate(group, 1)
             ], given.processes)  # fmt: skip
-        _each(play, [(plan, *pair) for pair in _pairings(players)], given.processes)
+        each(play, [(plan, *pair) for pair in _pairings(players)], given.processes)
         table = markdown(plan, players)
         publish_text(plan.folder / "table.md", table)
         print(f"\n{table}", flush=True)
 
 
-def _each(work: Callable[..., None], jobs: Sequence[tuple[Any, ...]], processes: int) -> None:
-    """Do each job, so many at a time, in processes of their own where there is more than one."""
-    if processes == 1:
-        for job in jobs:
-            work(*job)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context) as pool:
-        for _ in pool.map(work, *zip(*jobs, strict=True)):
-            pass  # an error is raised here, and what has not begun by then is given up
-
-
-def train(plan: Plan, variant: str, seed: int, run_dir: Path) -> None:
-    """Train one player for its processor time, or go on with it; nothing if it is done."""
-    config = plan.config(variant, seed)
-    path = run_dir / "config.toml"
-    if path.is_file() and load_config(str(path)) != config:
-        raise HonteError(f"{run_dir} holds another configuration: remove it, or give another --out")
-    if _done(run_dir) is not None:
-        return
-    print(f"{time.strftime('%H:%M:%S')}  training {run_dir.name}", flush=True)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    log = (run_dir / "progress.txt").open("a")
-    with log, contextlib.redirect_stdout(log):
-        warm_up(plan.preset, variant)
-        local_runner.run(config, run_dir, name=variant, clock=time.process_time)
-
-
-@functools.cache
-def warm_up(preset: str, variant: str) -> None:
-    """Load or compile all kernels that a training needs, once in this process."""
-    config = load_config(preset, (*TRAINING, *VARIANTS[variant], *WARM_UP))
-    with tempfile.TemporaryDirectory() as scratch:
-        local_runner.run(config, Path(scratch), name="warm-up")
-
-
-def play(plan: Plan, player: str, opponent: str) -> None:
-    """Play the pairs of one match and write down their games, unless that has been done."""
-    path = plan.match_path(player, opponent)
-    if path.is_file():
-        return
-    config = plan.config(DEFAULT, 1)
-    search = replace(match_search(config.search), reuse=False)
-    agents = []
-    for name in (player, opponent):
-        store = ModelStore.existing(plan.run_dir(name))
-        source = store.checkpoint_path(store.numbers()[-1])
-        evaluator = network_evaluator(source, config.rules.size, InferenceConfig(max_batch=64))
-        agents.append(MctsAgent(evaluator, search, plan.simulations, name))
-    openings = sample_openings(config.rules, config.gate.opening_moves, plan.pairs, seed=1)
-    games = []
-    for i, step in enumerate(KOMI_STEPS):
-        komi, limit = config.rules.komi + step, 3 * config.rules.size**2
-        rules = replace(config.rules, komi=komi, move_limit=limit)
-        arena = Arena((agents[0], agents[1]), rules, ArenaSettings(parallel=64))
-        for pair in arena.pairs(openings[i :: len(KOMI_STEPS)]):
-            games += [(game.black, game.white, game.black_score) for game in pair.games]
-    publish_text(path, json.dumps(games))
-
-
 def markdown(plan: Plan, players: dict[str, list[str]]) -> str:
     """Return the table of all variants, the strongest first."""
-    games = [
-        tuple(game)
-        for pairing in _pairings(players)
-        for game in json.loads(plan.match_path(*pairing).read_text())
-    ]
+    games = played(plan, list(_pairings(players)))
     ratings = rate(Results.of_games(games))
     elo = {name: [_elo(ratings, p) for p in group] for name, group in players.items()}
     rows = []
     for name, group in players.items():
         gain = float(np.mean(elo[name]) - np.mean(elo[DEFAULT]))
         error = half_width(ratings, elo, players, name)
-        done = [_done(plan.run_dir(player)) or {} for player in group]
-        mean = {key: np.mean([each[key] for each in done]) for key in ("games", "evaluations")}
-        each = ", ".join(f"{value - np.mean(elo[DEFAULT]):+.0f}" for value in elo[name])
-        played = sum(name in (black.rpartition("-")[0], white.rpartition("-")[0])
-                     for black, white, _ in games)  # fmt: skip
+        ends = [done(plan.run_dir(player)) or {} for player in group]
+        mean = {key: np.mean([end[key] for end in ends]) for key in ("games", "evaluations")}
+        single = ", ".join(f"{value - np.mean(elo[DEFAULT]):+.0f}" for value in elo[name])
+        count = sum(name in (black.rpartition("-")[0], white.rpartition("-")[0])
+                    for black, white, _ in games)  # fmt: skip
         shown = "the preset" if name == DEFAULT else f"{gain:+.0f} ± {error:.0f}"
         rows.append(
-            (gain, f"| {name} | {shown} | {each} | {played} | {mean['games']:,.0f} "
+            (gain, f"| {name} | {shown} | {single} | {count} | {mean['games']:,.0f} "
                    f"| {mean['evaluations'] / 1e6:.2f} M |")
         )  # fmt: skip
     title = (
@@ -278,7 +166,7 @@ def _players(variant: str, seeds: int) -> list[str]:
 def _finished(plan: Plan, players: dict[str, list[str]]) -> dict[str, list[str]]:
     """Return the trainings that have ended, of the variants that have any."""
     ended = {
-        name: [player for player in group if _done(plan.run_dir(player)) is not None]
+        name: [player for player in group if done(plan.run_dir(player)) is not None]
         for name, group in players.items()
     }
     if len(ended[DEFAULT]) < 2:
@@ -306,18 +194,10 @@ def _applicable(plan: Plan, names: Sequence[str]) -> Iterator[str]:
             raise HonteError(f"unknown variant '{name}': {', '.join(VARIANTS)}")
         if name == DEFAULT:
             continue
-        if plan.config(name, 1) == plan.config(DEFAULT, 1):
+        if plan.config(VARIANTS[name], 1) == plan.config(VARIANTS[DEFAULT], 1):
             print(f"left out: {name} changes nothing in {plan.preset}")
         else:
             yield name
-
-
-def _done(run_dir: Path) -> dict[str, float] | None:
-    """Return the last event of a run that has ended."""
-    path = run_dir / "metrics.jsonl"
-    events = read_events(path) if path.is_file() else []
-    ended = [event for event in events if event["kind"] == "done"]
-    return ended[-1] if ended else None
 
 
 def _elo(ratings: Ratings, player: str) -> float:

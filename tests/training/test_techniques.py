@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.techniques import DEFAULT, VARIANTS, Plan, half_width, markdown
+from benchmarks.techniques import DEFAULT, VARIANTS, half_width, markdown
+from benchmarks.trainings import Plan
 from training.files import publish_text
 from training.rating.bradley_terry import Results
 from training.rating.elo import rate
@@ -24,7 +25,7 @@ def test_every_variant_is_a_configuration_of_its_own(
     preset: str, as_it_is: set[str], tmp_path: Path
 ) -> None:
     plan = Plan(preset, 60.0, 32, 18, tmp_path)
-    configs = {name: plan.config(name, 1) for name in VARIANTS}
+    configs = {name: plan.config(VARIANTS[name], 1) for name in VARIANTS}
     same = {name for name, config in configs.items() if config == configs[DEFAULT]}
     assert same == {DEFAULT} | as_it_is
     assert len({repr(config) for config in configs.values()}) == len(configs) - len(same) + 1
