@@ -70,7 +70,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "no_forks": ("self_play.fork_fraction=0",),
     "forks": ("self_play.fork_fraction=0.1",),
     "any_forks": ("self_play.fork_fraction=0.1", "self_play.fork_choices=1"),
-    "bootstrap": ("self_play.bootstrap_games=256",),
+    "no_bootstrap": ("self_play.bootstrap_games=0",),
+    "bootstrap": ("self_play.bootstrap_games=192",),
     # learner
     "no_symmetries": ("replay.symmetries=false", "self_play.random_views=false"),
     "no_average": ("learner.average=0",),
