@@ -179,7 +179,8 @@ def markdown(
     plan: Plan, names: Sequence[str], signs: NDArray[np.int64], players: Sequence[str]
 ) -> str:
     """Return the table of all techniques, what pays most first."""
-    ratings = rate(Results.of_games(played(plan, list(pairings(players)))))
+    games = played(plan, list(pairings(players)))
+    ratings = rate(Results.of_games(games))
     elo = np.array([ratings.elo[ratings.index(player)] for player in players])
     gains, half_width = effects(elo, signs)
     ends = [done(plan.run_dir(player)) or {} for player in players]
@@ -196,7 +197,7 @@ def markdown(
         )  # fmt: skip
     title = (
         f"{' '.join((plan.preset, *plan.common))}, {len(players)} trainings of {plan.seconds:g} "
-        f"processor seconds, {2 * plan.pairs} games with each of {2 * len(OPPONENTS)} others at "
+        f"processor seconds, {2 * len(games) // len(players)} games of each with others at "
         f"{plan.simulations} simulations\n\n"
         "| technique | Elo with it less without, 95 % | games with, without | evaluations |\n"
         "|---|---|---|---|\n"
