@@ -16,7 +16,7 @@ from training.rating.elo import rate
 @pytest.mark.parametrize(
     ("preset", "as_it_is"),
     [
-        ("5x5", {"no_small_sizes", "reuse_4", "no_forks", "choice_with_noise", "bootstrap"}),
+        ("5x5", {"no_small_sizes", "reuse_4", "no_forks", "choice_with_noise", "no_bootstrap"}),
         ("7x7", {"forks", "choice_without_noise", "no_bootstrap"}),
         ("9x9", {"reuse_4", "no_forks", "choice_with_noise", "no_bootstrap"}),
     ],
