@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.trainings import Plan, done, each, play, played, train
+from benchmarks.trainings import Plan, applicable, arguments, done, each, play, played, train
 from go_env.errors import HonteError
 from training.files import publish_text
 from training.rating.bradley_terry import Results
@@ -125,12 +125,9 @@ def effects(
 
 def main() -> None:
     given = _arguments()
-    plan = Plan(
-        given.preset, given.seconds, given.simulations, given.pairs,
-        given.out / f"{Path(given.preset).stem}-{given.seconds:g}s", tuple(given.common),
-    )  # fmt: skip
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    names = list(applicable(plan, given.only.split(",") if given.only else list(TECHNIQUES)))
+    plan = Plan.of(given, given.common)
+    chosen = given.only.split(",") if given.only else list(TECHNIQUES)
+    names = list(applicable(plan, "technique", TECHNIQUES, chosen))
     signs = design(len(names))
     players = [f"{i:02d}" for i in range(1, len(signs) + 1)]
     each(train, [
@@ -141,18 +138,6 @@ def main() -> None:
     table = markdown(plan, names, signs, players)
     publish_text(plan.folder / "screening.md", table)
     print(f"\n{table}", flush=True)
-
-
-def applicable(plan: Plan, names: Sequence[str]) -> Iterator[str]:
-    """Yield the techniques that make a difference to the preset."""
-    for name in names:
-        if name not in TECHNIQUES:
-            raise HonteError(f"unknown technique '{name}': {', '.join(TECHNIQUES)}")
-        on, off = TECHNIQUES[name]
-        if plan.config(on, 1) == plan.config(off, 1):
-            print(f"left out: {name} changes nothing in {plan.preset}")
-        else:
-            yield name
 
 
 def settings(names: Sequence[str], row: NDArray[np.int64]) -> tuple[str, ...]:
@@ -170,8 +155,9 @@ def pairings(players: Sequence[str]) -> Iterator[tuple[str, str]]:
     for step in OPPONENTS:
         for i, player in enumerate(players):
             opponent = players[(i + step) % len(players)]
-            if player != opponent and frozenset((player, opponent)) not in met:
-                met.add(frozenset((player, opponent)))
+            pair = frozenset((player, opponent))
+            if pair not in met:
+                met.add(pair)
                 yield player, opponent
 
 
@@ -206,21 +192,12 @@ def markdown(
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("preset", help="5x5, 7x7, .. or a .toml file")
-    parser.add_argument("--seconds", type=float, default=180, help="processor time of a training")
-    parser.add_argument("--processes", type=int, default=1, help="trainings at a time, a core each")
-    parser.add_argument("--out", type=Path, required=True, help="folder for runs and matches")
-    parser.add_argument("--only", default="", help=f"some of {','.join(TECHNIQUES)}")
+    parser = arguments(__doc__, seconds=180, pairs=8, names=",".join(TECHNIQUES))
     parser.add_argument(
         "--set", dest="common", action="append", default=[], metavar="KEY=VALUE",
         help="a setting of all trainings",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of the first training")
-    parser.add_argument("--simulations", type=int, default=32, help="per move of match games")
-    parser.add_argument("--pairs", type=int, default=8, help="of games between two trainings")
     return parser.parse_args()
 
 

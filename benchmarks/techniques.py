@@ -4,7 +4,7 @@
 
 Every variant is the preset with a few `--set` values changed. It trains for so many processor
 seconds, then it meets the unchanged preset in pairs of games (trainings.py). Where many techniques
-are to be told apart, screening.py needs a fifth of the time for the same error.
+are to be told apart, screening.py needs a ninth of the trainings for the same error.
 
 The same command goes on where it was stopped. See README.md beside this file.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from scipy import stats
 
-from benchmarks.trainings import Plan, done, each, play, played, train
+from benchmarks.trainings import Plan, applicable, arguments, done, each, play, played, train
 from go_env.errors import HonteError
 from training.files import publish_text
 from training.rating.bradley_terry import Results
@@ -85,12 +85,11 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 
 def main() -> None:
     given = _arguments()
-    plan = Plan(
-        given.preset, given.seconds, given.simulations, given.pairs,
-        given.out / f"{Path(given.preset).stem}-{given.seconds:g}s",
-    )  # fmt: skip
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    variants = list(_applicable(plan, given.only.split(",") if given.only else list(VARIANTS)))
+    plan = Plan.of(given)
+    known = {name: (settings, VARIANTS[DEFAULT]) for name, settings in VARIANTS.items()}
+    names = given.only.split(",") if given.only else list(VARIANTS)
+    chosen = [name for name in names if name != DEFAULT]
+    variants = list(applicable(plan, "variant", known, chosen))
     for seeds in [given.seeds] if given.finished else range(1, given.seeds + 1):
         players = {name: _players(name, seeds) for name in (DEFAULT, *variants)}
         if given.finished:
@@ -188,38 +187,17 @@ def _pairings(players: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
                     yield player, opponent
 
 
-def _applicable(plan: Plan, names: Sequence[str]) -> Iterator[str]:
-    """Yield the variants that differ from the preset."""
-    for name in names:
-        if name not in VARIANTS:
-            raise HonteError(f"unknown variant '{name}': {', '.join(VARIANTS)}")
-        if name == DEFAULT:
-            continue
-        if plan.config(VARIANTS[name], 1) == plan.config(VARIANTS[DEFAULT], 1):
-            print(f"left out: {name} changes nothing in {plan.preset}")
-        else:
-            yield name
-
-
 def _elo(ratings: Ratings, player: str) -> float:
     return float(ratings.elo[ratings.index(player)])
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("preset", help="5x5, 7x7, .. or a .toml file")
-    parser.add_argument("--seconds", type=float, default=120, help="processor time of a training")
+    names = ",".join(list(VARIANTS)[1:])
+    parser = arguments(__doc__, seconds=120, pairs=18, names=names)
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each variant")
-    parser.add_argument("--processes", type=int, default=1, help="trainings at a time, a core each")
-    parser.add_argument("--out", type=Path, required=True, help="folder for runs and matches")
-    parser.add_argument("--only", default="", help=f"some of {','.join(list(VARIANTS)[1:])}")
     parser.add_argument(
         "--finished", action="store_true", help="train nothing: match and show what has ended"
     )
-    parser.add_argument("--simulations", type=int, default=32, help="per move of match games")
-    parser.add_argument("--pairs", type=int, default=18, help="of games between two trainings")
     return parser.parse_args()
 
 

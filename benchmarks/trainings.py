@@ -8,12 +8,14 @@ What has been done is not done again.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import functools
 import json
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +38,7 @@ KOMI_STEPS = (0.0, -0.5)  # a pair's komi beside the board's own
 
 # What all trainings have in common: no processor time goes to gates and ratings.
 TRAINING = ("loop.rate_games=0", "loop.gate_every=1000000", "gate.pairs=1", "gate.simulations=1")
-# A short run before each training, so that no kernel is compiled at its cost.
+# A short run before the trainings of a configuration, so that no kernel is compiled at their cost.
 WARM_UP = (
     "loop.games=16", "loop.publish_steps=4", "self_play.games=8", "replay.start_rows=1",
     "self_play.first_simulations=8", "self_play.simulations=8", "self_play.bootstrap_games=4",
@@ -54,6 +56,14 @@ class Plan:
     folder: Path
     common: tuple[str, ...] = ()  # settings of all trainings
 
+    @classmethod
+    def of(cls, given: argparse.Namespace, common: Sequence[str] = ()) -> Plan:
+        """Return the plan of a command line (`arguments`)."""
+        folder = given.out / f"{Path(given.preset).stem}-{given.seconds:g}s"
+        return cls(
+            given.preset, given.seconds, given.simulations, given.pairs, folder, tuple(common)
+        )
+
     def config(self, settings: Sequence[str], seed: int) -> RunConfig:
         budget = (f"loop.hours={self.seconds / 3600!r}", f"seed={seed}")
         return load_config(self.preset, (*TRAINING, *budget, *self.common, *settings))
@@ -64,6 +74,45 @@ class Plan:
     def match_path(self, player: str, opponent: str) -> Path:
         name = f"{player}--{opponent}-{self.pairs}x{self.simulations}.json"
         return self.folder / "matches" / name
+
+
+def arguments(description: str, seconds: float, pairs: int, names: str) -> argparse.ArgumentParser:
+    """Return a parser of what both scripts are told.
+
+    Args:
+        description: of the script.
+        seconds: how long a training takes, unless told.
+        pairs: of games in a match of two trainings, unless told.
+        names: what `--only` may choose, separated by commas.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("preset", help="5x5, 7x7, .. or a .toml file")
+    parser.add_argument(
+        "--seconds", type=float, default=seconds, help="processor time of a training"
+    )
+    parser.add_argument("--processes", type=int, default=1, help="trainings at a time, a core each")
+    parser.add_argument("--out", type=Path, required=True, help="folder for runs and matches")
+    parser.add_argument("--only", default="", help=f"some of {names}")
+    parser.add_argument("--simulations", type=int, default=32, help="per move of match games")
+    parser.add_argument("--pairs", type=int, default=pairs, help="of games between two trainings")
+    return parser
+
+
+def applicable(
+    plan: Plan, kind: str, known: Mapping[str, tuple[Sequence[str], Sequence[str]]],
+    names: Sequence[str],
+) -> Iterator[str]:  # fmt: skip
+    """Yield those of the names whose two settings differ in this preset; `kind` is for errors."""
+    for name in names:
+        if name not in known:
+            raise HonteError(f"unknown {kind} '{name}': {', '.join(known)}")
+        one, other = known[name]
+        if plan.config(one, 1) == plan.config(other, 1):
+            print(f"left out: {name} changes nothing in {plan.preset}")
+        else:
+            yield name
 
 
 def each(work: Callable[..., None], jobs: Sequence[tuple[Any, ...]], processes: int) -> None:
@@ -78,7 +127,7 @@ def each(work: Callable[..., None], jobs: Sequence[tuple[Any, ...]], processes: 
             pass  # an error is raised here, and what has not begun by then is given up
 
 
-def train(plan: Plan, player: str, settings: Sequence[str], seed: int) -> None:
+def train(plan: Plan, player: str, settings: tuple[str, ...], seed: int) -> None:
     """Train one player for its processor time, or go on with it; nothing if it is done."""
     config, run_dir = plan.config(settings, seed), plan.run_dir(player)
     path = run_dir / "config.toml"
@@ -90,10 +139,16 @@ def train(plan: Plan, player: str, settings: Sequence[str], seed: int) -> None:
     run_dir.mkdir(parents=True, exist_ok=True)
     log = (run_dir / "progress.txt").open("a")
     with log, contextlib.redirect_stdout(log):
-        with tempfile.TemporaryDirectory() as scratch:
-            short = load_config(plan.preset, (*TRAINING, *plan.common, *settings, *WARM_UP))
-            local_runner.run(short, Path(scratch), name="warm-up")
+        warm_up(plan, settings)
         local_runner.run(config, run_dir, name=player, clock=time.process_time)
+
+
+@functools.cache
+def warm_up(plan: Plan, settings: tuple[str, ...]) -> None:
+    """Load or compile all kernels that a training needs, once in this process."""
+    config = load_config(plan.preset, (*TRAINING, *plan.common, *settings, *WARM_UP))
+    with tempfile.TemporaryDirectory() as scratch:
+        local_runner.run(config, Path(scratch), name="warm-up")
 
 
 def play(plan: Plan, player: str, opponent: str) -> None:

@@ -58,7 +58,7 @@ def test_every_training_of_a_design_is_a_configuration_of_its_own(
     preset: str, left_out: set[str], tmp_path: Path
 ) -> None:
     plan = Plan(preset, 60.0, 32, 8, tmp_path)
-    names = list(screening.applicable(plan, list(TECHNIQUES)))
+    names = list(trainings.applicable(plan, "technique", TECHNIQUES, list(TECHNIQUES)))
     assert set(TECHNIQUES) - set(names) == left_out
     signs = design(len(names))
     configs = {repr(plan.config(screening.settings(names, row), 1)) for row in signs}
