@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from agents.checkpoint import load_checkpoint
 from benchmarks.families import honte
+from go_env.errors import HonteError
+from training.matches.plan import parse_players
 from training.model_store import ModelStore
 
 
@@ -123,6 +125,8 @@ def main() -> None:
     options = parser.parse_args()
     store = ModelStore.existing(options.run)
     models = [int(n) for n in options.models.split(",")] if options.models else champions(store)
+    if not models:
+        raise HonteError(f"{options.run} has no champion yet: name models by --models")
     rules = load_checkpoint(store.checkpoint_path(models[0])).rules
     players = [
         f"{name_of(model)}=honte:{store.checkpoint_path(model)}?sims={options.sims}"
@@ -133,12 +137,14 @@ def main() -> None:
           "--openings", options.openings, "--parallel", str(options.parallel),
           "--workers", str(options.workers), "--out", str(options.out / "match"))  # fmt: skip
     found = scores(store, models, options.out / "match", options)
-    label = options.opponent.partition("=")[0] if "=" in options.opponent else options.opponent
-    draw(found, label, options.out / "curve.png")
+    draw(found, parse_players([options.opponent])[0].name, options.out / "curve.png")
     print("| model | evaluations | hours | score | wins-draws-losses |\n|---|---|---|---|---|")
     for score in found:
         print(score)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HonteError as error:
+        sys.exit(f"champions: {error}")

@@ -76,7 +76,7 @@ def games_of(store: ModelStore, config: RunConfig, variant: Variant) -> list[Gam
 def learn(config: RunConfig, games: Iterable[GameRecord]) -> Learner:
     """Return a learner that made the steps that these games pay for, as they came.
 
-    The learning rate is held, as in the first part of a run.
+    The learning rate is held, as in the first part of a run; `replay.reuse` holds from the start.
     """
     features = feature_set(config.network.features, config.network.feature_version)
     window = ReplayWindow(config.replay, config.rules, features)
@@ -85,7 +85,7 @@ def learn(config: RunConfig, games: Iterable[GameRecord]) -> Learner:
     batch = config.learner.batch
     for game in games:
         window.add([game])
-        learner.owed += len(game.policy_plies) * config.replay.reuse_at(0.0)
+        learner.owed += len(game.policy_plies) * config.replay.reuse
         while window.is_filled and learner.due_steps:
             learner.step(window.sample(batch, rng), progress=0.0)
     return learner

@@ -158,11 +158,12 @@ def play(plan: Plan, player: str, opponent: str) -> None:
         return
     config = plan.config((), 1)
     search = replace(match_search(config.search), reuse=False)
+    inference = InferenceConfig(max_batch=64, details=search.score_weight > 0)
     agents = []
     for name in (player, opponent):
         store = ModelStore.existing(plan.run_dir(name))
         source = store.checkpoint_path(store.numbers()[-1])
-        evaluator = network_evaluator(source, config.rules.size, InferenceConfig(max_batch=64))
+        evaluator = network_evaluator(source, config.rules.size, inference)
         agents.append(MctsAgent(evaluator, search, plan.simulations, name))
     openings = sample_openings(config.rules, config.gate.opening_moves, plan.pairs, seed=1)
     games = []

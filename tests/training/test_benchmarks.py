@@ -53,7 +53,7 @@ def test_learners_make_the_steps_that_their_games_pay_for() -> None:
     rows = sum(len(game.policy_plies) for game in games)
     config = tiny_config(size=5)
     for reuse in (1.0, 2.0):
-        again = replace(config, replay=replace(config.replay, reuse=reuse))
+        again = replace(config, replay=replace(config.replay, reuse=reuse, first_reuse=0.5))
         learner = learners.learn(again, games)
         assert learner.samples == int(reuse * rows) // config.learner.batch * config.learner.batch
         assert learner.steps == learner.samples // config.learner.batch > 0

@@ -110,7 +110,8 @@ def test_a_screening_goes_on_and_tells_what_it_found(
 def test_half_of_a_match_is_played_where_nothing_is_drawn(
     tiny_preset: Path, tmp_path: Path
 ) -> None:
-    plan = Plan(str(tiny_preset), 0.2, 2, 2, tmp_path, ("loop.games=0",))
+    scored = "search.score_weight=0.2"  # needs an evaluator that tells scores
+    plan = Plan(str(tiny_preset), 0.2, 2, 2, tmp_path, ("loop.games=0", scored))
     for seed, player in enumerate(("one", "two"), 1):
         trainings.train(plan, player, (), seed)
     trainings.play(plan, "one", "two")
