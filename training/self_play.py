@@ -157,6 +157,8 @@ class SelfPlay:
         result = self.search.run(simulations, self._rng)
         actions = self._choose(result, opening, ply)
         self._record(result, actions, ply, full & ~opening & ~light)
+        if not plan.rollouts:  # one random game's result is no value of a network
+            self._gap += np.abs(result.value - result.raw_value)
         self._evaluations += simulations
         self.search.play(actions)
         return self._collect_finished(plan)
@@ -197,7 +199,6 @@ class SelfPlay:
         self._verdict[first] = leader[first].astype(np.int64)
         ratio = np.log(np.maximum(result.policy, 1e-9) / np.maximum(result.prior, 1e-9))
         self._surprise += np.where(has_policy, np.sum(result.policy * ratio, axis=1), 0.0)
-        self._gap += np.abs(result.value - result.raw_value)
 
     def _collect_finished(self, plan: PlayPlan) -> list[GameRecord]:
         """Take out the games that are over and start others in their places."""

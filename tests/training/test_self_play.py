@@ -64,6 +64,13 @@ def test_numbers_of_games_are_unique_and_counted_from_the_first() -> None:
     )
 
 
+def test_rollouts_do_not_count_as_values_of_a_network() -> None:
+    """One random game lies far from what a search thinks: no sign that a network is lost."""
+    for rollouts in (False, True):
+        games = player().play(60, replace(plan(), rollouts=rollouts))
+        assert {game.raw_gap > 0 for game in games} == {not rollouts}
+
+
 def test_the_seed_decides_everything() -> None:
     games, again, other = (player(seed=seed).play(40, plan()) for seed in (4, 4, 5))
     assert len(games) == len(again) > 3
