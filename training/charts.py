@@ -47,14 +47,20 @@ def draw_charts(events: Sequence[Event]) -> list[Chart]:
 
 
 def champions(events: Sequence[Event]) -> list[dict[str, Any]]:
-    """Every rated champion with its newest rating: model, elo, low, high, elapsed_s, games, ..."""
+    """Every rated champion: model, its newest elo, low, high, games; when it had been made.
+
+    That is elapsed_s, self_play_games and evaluations as the model was published: while it was
+    judged, self-play went on.
+    """
     ratings = [event for event in events if event["kind"] == "rating"]
+    published = {event["model"]: event for event in events if event["kind"] == "publish"}
     newest = {row["player"]: row for event in ratings for row in event["table"]}
     rows: dict[str, dict[str, Any]] = {}
     for event in ratings:
         player = f"model {event['model']}"
         if player in newest:
-            rows.setdefault(player, {**event, **newest[player], "self_play_games": event["games"]})
+            made = {**event, **published.get(event["model"], {})}
+            rows.setdefault(player, {**made, **newest[player], "self_play_games": made["games"]})
     return labelled(list(rows.values()))
 
 

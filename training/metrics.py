@@ -83,7 +83,13 @@ FIELDS: dict[str, dict[str, str]] = {
         "calibration": "list of [predicted value, mean outcome, positions], one a bin, to move",
     },
     # A checkpoint was published.
-    "publish": {"model": "its number", "step": "", "games": "", "champion": "promoted ungated?"},
+    "publish": {
+        "model": "its number",
+        "step": "",
+        "games": "of self-play that it learned from, total",
+        "evaluations": "of self-play, total",
+        "champion": "promoted ungated?",
+    },
     # The gate judged a candidate.
     "gate": {
         "candidate": "number of the model",
@@ -103,8 +109,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "model": "number of the champion",
         # The last anchor has 0 Elo; intervals (95 %) are relative to the mean of all players.
         "table": 'list of {player, elo, low, high, games}: "model 12", ..',
-        "games": "of self-play that it learned from, total",
-        "evaluations": "of self-play, total",
+        "games": "of self-play by the end of the rating, total: more than it learned from",
+        "evaluations": "the same",
         "duration_s": "",
     },
     # A baseline played against a fixed opponent, colors swapped.

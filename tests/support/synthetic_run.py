@@ -22,7 +22,10 @@ def synthetic_events(num_rounds: int = 12) -> Iterator[dict[str, Any]]:
         if i % 4 == 0:
             table = [*table, _row(f"model {i}", 900 * share)]
             stories += [
-                ("publish", {"model": i, "step": 100 * i, "games": 40 * i}),
+                (
+                    "publish",
+                    {"model": i, "step": 100 * i, "games": 40 * i, "evaluations": 9000 * i},
+                ),
                 ("gate", _gate(i, promoted=i != 8)),
                 ("rating", {"model": i, "table": table, "games": 40 * i, "evaluations": 9000 * i}),
                 ("game", _game(i)),

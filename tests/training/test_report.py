@@ -83,13 +83,17 @@ def test_champions_take_their_newest_rating_and_their_own_date() -> None:
     events = list(synthetic_events())
     last = next(event for event in reversed(events) if event["kind"] == "rating")
     last["table"][2]["elo"] = 123.0  # model 4, rated again beside model 12
+    last["evaluations"] = 1_000_000  # self-play went on while model 12 was judged
     rows = champions(events)
     assert [(row["player"], row["elo"]) for row in rows] == [
         ("model 4", 123.0),
         ("model 8", 600.0),
         ("model 12", 900.0),
     ]
-    assert rows[0]["self_play_games"] == 160
+    published = [event for event in events if event["kind"] == "publish"]
+    for row, event in zip(rows, published, strict=True):
+        made = (row["elapsed_s"], row["self_play_games"], row["evaluations"])
+        assert made == (event["elapsed_s"], event["games"], event["evaluations"])
     assert [row["player"] for row in anchors(events)] == ["random", "rollout?sims=1000"]
 
 
