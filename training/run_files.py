@@ -26,6 +26,7 @@ from training.model_store import ModelStore
 from training.progress import Progress
 from training.settings import to_mapping
 from training.trainer import Trainer
+from training.worker import is_installed
 
 
 @contextmanager
@@ -50,6 +51,9 @@ def open_run(
         changed, resumed = settle_config(config, store, load_earlier)
         with open_log(store, clock) as log:
             log.emit("config", **_description(config, name, runner, workers, changed, resumed))
+            for spec in config.loop.anchors if config.loop.rate_games else ():
+                if not is_installed(spec):
+                    log.emit("notice", message=f"rated without '{spec}': it is not installed")
             yield Trainer(config, store, log)
 
 
@@ -78,7 +82,7 @@ def settle_config(
         before = to_mapping(load(str(store.config_path)))
         changed = changed_keys(before, to_mapping(config))
         fixed = [key for key in changed if key.split(".")[0] in FIXED_KEYS]
-        if fixed:
+        if fixed and (store.numbers() or store.chunks()):  # else there is nothing to spoil
             raise HonteError(
                 f"{store.root} was begun with another {fixed[0]}: use a new --run directory"
             )

@@ -29,7 +29,7 @@ from training.replay import ReplayWindow
 from training.schedule import full_simulations, komi_for
 from training.self_play import PlayPlan
 from training.telemetry import LearnerMeter, SelfPlayMeter, game_event, of_champions, rating_table
-from training.worker import PlayResult, PlayTask, RatingResult, is_installed
+from training.worker import PlayResult, PlayTask, RatingResult
 
 _KOMI_MEMORY = 300  # games of a size whose results tell the komi that is even today
 _TENSORS = "learner.safetensors"
@@ -66,7 +66,6 @@ class Trainer:
         self._learning = LearnerMeter()
         self._bell = AlarmBell(config.rules.size)
         self._restore()
-        self._tell_missing_anchors()
         self._self_play = SelfPlayMeter(self.evaluations)
 
     # --- what to do next ------------------------------------------------------------------------
@@ -119,7 +118,8 @@ class Trainer:
             size = int(self._rng.choice(config.loop.small_sizes))
         fair = komi_for(size, config.rules.size, config.rules.komi)
         scores = self._scores.get(size)
-        even = float(np.median(scores)) if scores else 0.0
+        unknown = fair if config.start_from else 0.0  # random players are even at 0
+        even = float(np.median(scores)) if scores else unknown
         simulations = full_simulations(config.self_play, progress)
         rollouts = self.window.games_made < config.self_play.bootstrap_games
         plan = PlayPlan(simulations, fair, even, self.playing, rollouts)
@@ -192,8 +192,9 @@ class Trainer:
             self._follow_champion = False
         self._published_at = self.learner.steps
         self._log.emit(
-            "publish", model=self.model, step=self.learner.steps, games=self.window.games_made
-        )
+            "publish", model=self.model, step=self.learner.steps, games=self.window.games_made,
+            evaluations=self.evaluations,
+        )  # fmt: skip
         self.save()
         loop = self.config.loop
         self.store.prune(loop.keep_last, loop.keep_every, self.candidates)
@@ -309,10 +310,10 @@ class Trainer:
         self.starts += 1
         if self.model == 0:
             self.publish()
-            if config.start_from:
-                self.crown_first()  # what it began with is to be beaten
         else:
             self.save()  # no later start may repeat this one's game numbers and random streams
+        if config.start_from and self.model == 1 and self.store.champion() is None:
+            self.crown_first()  # what it began with is to be beaten
 
     def _take_state(self, state: dict[str, Any]) -> None:
         """Take what `save` wrote; settings that have changed since hold from here on."""
@@ -391,9 +392,3 @@ class Trainer:
             "samples": self.learner.samples,
             "hours": 0.0 if self.config.loop.games else round(self._log.elapsed_s / 3600, 4),
         }
-
-    def _tell_missing_anchors(self) -> None:
-        loop = self.config.loop
-        for spec in loop.anchors if loop.rate_games else ():
-            if not is_installed(spec):
-                self._log.emit("notice", message=f"rated without '{spec}': it is not installed")

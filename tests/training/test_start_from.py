@@ -14,6 +14,7 @@ from tiny_run import tiny_config
 from training.config import RunConfig
 from training.local_runner import run
 from training.run_files import open_run
+from training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +64,39 @@ def test_what_cannot_be_started_from_is_said_before_anything_is_played(tmp_path:
     config = replace(tiny_config(games=60), start_from=str(tmp_path / "nowhere"))
     with pytest.raises(HonteError, match="nowhere: no such weights file or run directory"):
         run(config, tmp_path / "run")
+
+
+def test_the_first_games_are_even_for_a_trained_player(parent: Path, tmp_path: Path) -> None:
+    """Komi 0 is even between players that move at random, and only there."""
+    for config, even in ((child_of(parent), 9.0), (tiny_config(games=60), 0.0)):
+        with open_run(config, tmp_path / str(even), None, "", "local", 1) as trainer:
+            plan = trainer.next_task().plan
+        assert (plan.even_komi, plan.fair_komi) == (even, 9.0)
+
+
+def test_what_it_began_with_is_champion_although_it_was_killed_before(
+    parent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "crown_first", lambda trainer: 1 / 0)  # killed here
+        with (
+            pytest.raises(ZeroDivisionError),
+            open_run(child_of(parent), tmp_path, None, "", "local", 1),
+        ):
+            pass
+    with open_run(child_of(parent), tmp_path, None, "", "local", 1) as trainer:
+        assert trainer.model == 1
+        assert trainer.store.champions() == (1,)
+
+
+def test_a_network_that_was_too_small_is_corrected_in_the_same_directory(
+    parent: Path, tmp_path: Path
+) -> None:
+    larger = child_of(parent, blocks=2)
+    small = replace(larger, network=replace(larger.network, channels=4))
+    with pytest.raises(HonteError, match="set it to that or more, not 4"):
+        run(small, tmp_path)
+    with open_run(larger, tmp_path, None, "", "local", 1) as trainer:
+        assert trainer.model == 1
+    with pytest.raises(HonteError, match=r"begun with another network\.channels"):
+        run(replace(larger, network=replace(larger.network, channels=16)), tmp_path)
