@@ -25,7 +25,7 @@ from agents.gtp.judge import estimate_ownership, is_informative
 from agents.gtp.play_commands import PlayCommands
 from agents.gtp.protocol import SYNTAX_ERROR, Call, GtpError, Handler
 from agents.gtp.restriction import Ban, root_allowed
-from agents.gtp.searcher import Searcher, make_searcher
+from agents.gtp.searcher import Searcher
 from agents.gtp.state import State
 from agents.mcts_agent import Analysis
 from go_env.coords import BLACK
@@ -121,7 +121,7 @@ class AnalysisCommands:
     def _analyze(self, call: Call, kata: bool) -> str:
         request = self._request(call, kata)
         position = facing(self._state.position, request.color)
-        searcher = self._searcher(position, request)
+        searcher = self._state.seat.search(position, request.bans)
         interval_s = max(_MIN_INTERVAL_S, request.interval_s or _DEFAULT_INTERVAL_S)
         call.stream("")
         due = time.monotonic() + interval_s
@@ -155,36 +155,30 @@ class AnalysisCommands:
         def finish(searcher: Searcher) -> None:
             call.stream(self._line(searcher, position, request))
 
-        return "play " + self._play.generate(call, request.color, report, finish)
+        return "play " + self._play.generate(call, request.color, report, finish, request.bans)
 
     def _cgos_genmove(self, call: Call) -> str:
         request = self._request(call, kata=True)
         position = facing(self._state.position, request.color)
 
         def finish(searcher: Searcher) -> None:
-            analysis = searcher.analysis()
+            analysis = self._analysis(searcher, position, request)
             call.stream(cgos_json(analysis, request.layout, self._ownership(analysis, position)))
 
-        return "play " + self._play.generate(call, request.color, finish=finish)
+        return "play " + self._play.generate(call, request.color, finish=finish, bans=request.bans)
 
     def _visit_limit(self) -> int:
         return self._state.options.analysis_visits if self._state.seat.evaluator else 1
 
-    def _searcher(self, position: Position, request: Request) -> Searcher:
-        """Return the player's own search, or a separate one that obeys the restrictions."""
-        seat = self._state.seat
-        searcher = seat.search(position)
-        if not request.bans or seat.agent is None:
-            return searcher
-        restricted = make_searcher(seat.agent, request.bans, position.ply)
-        restricted.set_position(position)
-        return restricted
+    def _analysis(self, searcher: Searcher, position: Position, request: Request) -> Analysis:
+        analysis = searcher.analysis()
+        if not request.bans:
+            return analysis
+        allowed = root_allowed(request.bans, position.to_play, position.size**2 + 1)
+        return without_moves(analysis, allowed)
 
     def _line(self, searcher: Searcher, position: Position, request: Request) -> str:
-        analysis = searcher.analysis()
-        if request.bans:
-            allowed = root_allowed(request.bans, position.to_play, position.size**2 + 1)
-            analysis = without_moves(analysis, allowed)
+        analysis = self._analysis(searcher, position, request)
         wanted = request.layout.ownership
         ownership = self._ownership(analysis, position) if wanted else None
         return format_line(analysis, request.layout, ownership)

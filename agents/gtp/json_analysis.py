@@ -101,7 +101,7 @@ class AnalysisEngine:
         try:
             if line.overlong:
                 raise ValueError("line too long")
-            data = json.loads(text, parse_constant=_refuse_constant)
+            data = json.loads(text, parse_constant=_finite, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             problem = f"{error} - could not parse input line as json request: {text[:200]}"
             return self._send({"error": problem})
@@ -243,5 +243,9 @@ class AnalysisEngine:
         )
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
+def _finite(text: str) -> float:
+    """Read a number; neither `NaN` nor 1e999 could be sent back."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a JSON number")
+    return number

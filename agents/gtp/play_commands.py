@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agents.base import Decision
@@ -20,6 +20,7 @@ from agents.gtp.conduct import choose_action, second_choice
 from agents.gtp.game import all_chains, facing
 from agents.gtp.judge import dead_chains, estimate_ownership, judged_score
 from agents.gtp.protocol import SYNTAX_ERROR, Call, GtpError, Handler
+from agents.gtp.restriction import Ban, root_allowed
 from agents.gtp.searcher import Searcher
 from agents.gtp.state import State
 from agents.gtp.thinking import Limits
@@ -32,6 +33,7 @@ class Thought:
     """A finished search of one position."""
 
     position: Position
+    searcher: Searcher
     decision: Decision
     started: float
     thought_s: float  # until the search ended
@@ -63,20 +65,25 @@ class PlayCommands:
         color: int,
         on_slice: Callable[[Searcher], None] | None = None,
         finish: Callable[[Searcher], None] | None = None,
+        bans: Sequence[Ban] = (),
     ) -> str:
         """Think, play the move and return its vertex, or `resign`.
 
-        The callbacks see the search after each slice of it and at its end.
+        The callbacks see the search after each slice of it and at its end. A forbidden move is not
+        played; where no sensible one is left, the player passes.
         """
         state = self._state
-        thought = self._think(call, color, timed=True, on_slice=on_slice)
+        thought = self._think(call, color, timed=True, on_slice=on_slice, bans=bans)
         decision, position = thought.decision, thought.position
         if finish is not None:
-            finish(state.seat.search(position))
+            finish(thought.searcher)
         if state.resignation.should_resign(position, decision.value, decision.resign):
             self._stop_clock(thought, color)
             return "resign"
         action = choose_action(position, decision, self._wins_by_passing(position))
+        allowed = root_allowed(bans, color, pass_action(position.size) + 1)
+        if not allowed[action]:
+            action = second_choice(position, decision, position.legal() & allowed)
         state.game = state.game.play(color, action)
         self._stop_clock(thought, color)
         if state.options.ponder and state.evaluator is not None:
@@ -89,10 +96,11 @@ class PlayCommands:
         color: int,
         timed: bool,
         on_slice: Callable[[Searcher], None] | None = None,
+        bans: Sequence[Ban] = (),
     ) -> Thought:
         state = self._state
         position = facing(state.position, color)
-        searcher = state.seat.search(position)
+        searcher = state.seat.search(position, bans)
         allotted = state.clock.allot(color, position.size, position.ply) if timed else None
         # Only a clock runs while a player is loaded, which a time for each move does not.
         started = time.monotonic() if allotted is None else call.asked_at
@@ -104,7 +112,7 @@ class PlayCommands:
         )
         thought_s = time.monotonic() - started
         decision = state.seat.settled(searcher.best(), position)
-        return Thought(position, decision, started, thought_s, allotted)
+        return Thought(position, searcher, decision, started, thought_s, allotted)
 
     def _limits(self, started: float, allotted: Allotment | None) -> Limits:
         """Combine the clock, the time per move and the simulations; something must end a search."""

@@ -119,12 +119,16 @@ class Seat:
             self._frozen = True
             gc.freeze()  # a full collection of what was loaded takes 0.14 s, on somebody's clock
 
-    def search(self, position: Position) -> Searcher:
-        """Return the player's search of a position, with what earlier ones of the game found."""
+    def search(self, position: Position, bans: Sequence[Ban] = ()) -> Searcher:
+        """Return the player's search of a position, with what earlier ones of the game found.
+
+        Under bans it is one of its own, which knows nothing yet.
+        """
         self.take(position.size)
-        assert self._searcher is not None
-        self._searcher.set_position(position)
-        return self._searcher
+        assert self._searcher is not None and self.agent is not None
+        searcher = make_searcher(self.agent, bans, position.ply) if bans else self._searcher
+        searcher.set_position(position)
+        return searcher
 
     def settled(self, found: Decision, position: Position) -> Decision:
         """Return what the player makes of what its search found."""

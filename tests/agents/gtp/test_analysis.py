@@ -185,6 +185,17 @@ class TestStreams:
         assert {"move", "winrate", "score", "prior", "pv", "visits"} <= set(report["moves"][0])
         assert last.split()[0] == "play" and report["moves"][0]["move"] == last.split()[1]
 
+    @pytest.mark.parametrize("dialect", ["lz", "kata", "cgos"])
+    @pytest.mark.parametrize("searching", [True, False])
+    def test_genmove_obeys_bans(self, talk, dialect, searching):
+        talk = talk if searching else Talk(random_player)
+        answer = talk.result(f"{dialect}-genmove_analyze b 10 allow b A1,J9 1")
+        assert answer.split()[-1] in ("A1", "J9")
+        best = talk.result(f"{dialect}-genmove_analyze w").split()[-1]
+        talk.result("undo")
+        answer = talk.result(f"{dialect}-genmove_analyze w avoid w {best} 1")
+        assert answer.split()[-1] != best and f"move {best} " not in answer
+
     def test_players_without_search_can_be_asked_too(self):
         talk = Talk(random_player)
         lines = talk.result("kata-genmove_analyze w ownership true").strip().splitlines()

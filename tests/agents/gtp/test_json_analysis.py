@@ -203,10 +203,10 @@ def test_errors_name_the_field(name, fields):
 
 def test_errors_are_answers_and_the_engine_goes_on():
     answers = serve(
-        "{", "[1]", '{"id":5}', "", '{"id":"n","komi":NaN}', "[" * 100_000,
+        "{", "[1]", '{"id":5}', "", '{"id":"n","komi":NaN}', '{"id":"n","x":1e999}', "[" * 100_000,
         query(id="bad", komi=0.3), {"id": "a", "action": "dance"}, query(id="good"),
     )  # fmt: skip
-    assert len(answers) == 8
+    assert len(answers) == 9
     assert all("error" in answer for answer in answers[:-1])
     assert answers[-3]["field"] == "komi" and answers[-3]["id"] == "bad"
     assert answers[-1]["id"] == "good"
