@@ -39,7 +39,7 @@ from training.settings import (
 )
 
 # What a run may not change once it has begun: its games and weights would mean something else.
-FIXED_KEYS = ("rules", "network", "function")
+FIXED_KEYS = ("rules", "network", "function", "start_from")
 
 # Packages whose versions change results.
 _RECORDED_PACKAGES = ("honte", "numpy", "numba", "torch", "openvino", "ray", "safetensors")
@@ -176,7 +176,10 @@ def with_feature_shape(values: dict[str, Any]) -> dict[str, Any]:
     network = values.get("network", {})
     if not isinstance(network, Mapping):
         return values  # `build` says what is wrong with it
-    features = feature_set(network.get("features", NetworkConfig().features))
+    name = network.get("features", NetworkConfig().features)
+    if not isinstance(name, str):
+        return values
+    features = feature_set(name)
     shape = {"feature_version": features.version, "planes": len(features.planes)}
     return merge(values, {"network": merge(shape, network)})
 

@@ -146,7 +146,10 @@ class ModelStore:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, KeyError) as error:
-            raise HonteError(f"{self._champion_path} is damaged: {error}") from None
+            raise HonteError(
+                f"{self._champion_path} is damaged ({error}): move it away, and the next gate "
+                "makes the newest model the champion"
+            ) from None
 
     def champions(self) -> tuple[int, ...]:
         """Numbers of all champions so far, oldest first."""

@@ -19,6 +19,7 @@ from training.config import (
     config_toml,
     load_earlier,
     provenance,
+    read_values,
 )
 from training.files import publish_text
 from training.metrics import MetricsLog, TensorBoard, games_so_far
@@ -48,6 +49,10 @@ def open_run(
         config = replace(config, loop=replace(config.loop, hours=hours, games=0))
     store = ModelStore(Path(run_dir))
     with store:
+        refuse_another_kind(config, store)
+        if not config.start_from and store.numbers() and store.config_path.is_file():
+            begun = load_earlier(str(store.config_path))
+            config = replace(config, start_from=begun.start_from)  # said once, it holds
         changed, resumed = settle_config(config, store, load_earlier)
         with open_log(store, clock) as log:
             log.emit("config", **_description(config, name, runner, workers, changed, resumed))
@@ -66,6 +71,18 @@ def open_log(
         board = TensorBoard(store.tensorboard_dir, games_so_far(store.metrics_path))
         with closing(MetricsLog(store.metrics_path, [board, progress], clock)) as log:
             yield log
+
+
+def refuse_another_kind(config: object, store: ModelStore) -> None:
+    """Raise HonteError if the directory holds a run with sections that this kind does not have."""
+    if not store.config_path.is_file():
+        return
+    other = read_values(str(store.config_path)).keys() - to_mapping(config).keys()
+    if other:
+        raise HonteError(
+            f"{store.root} holds a run of another kind (config.toml has '{min(other)}'): "
+            "use a new --run directory"
+        )
 
 
 def settle_config(

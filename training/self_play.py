@@ -62,8 +62,8 @@ class SelfPlayConfig:
             raise HonteError(
                 "self_play needs fast_simulations from 2, fork_choices and decided_moves from 1"
             )
-        if self.bootstrap_games < 0 or not 0 < self.move_limit < math.inf:
-            raise HonteError("self_play needs bootstrap_games from 0 and a move_limit above 0")
+        if self.bootstrap_games < 0 or not 0 < self.move_limit <= 100:
+            raise HonteError("self_play needs bootstrap_games from 0, a move_limit up to 100")
         for name in _FRACTIONS:
             if not 0 <= getattr(self, name) <= 1:
                 raise HonteError(f"self_play.{name} must be from 0 to 1")

@@ -153,7 +153,9 @@ def _convert_literal(options: tuple[Any, ...], value: Any, path: str) -> Any:
 
 
 def _convert_tuple(items: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
-    if isinstance(value, str):
+    if value == NONE_WORD:
+        value = []
+    elif isinstance(value, str):
         value = [_parse_literal(part.strip()) for part in value.split(",") if part.strip()]
     elif not isinstance(value, list | tuple):
         value = [value]

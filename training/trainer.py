@@ -292,19 +292,24 @@ class Trainer:
         config = self.config
         path = self.store.state_dir / _TENSORS
         if path.is_file():
-            tensors, state = load_tensors(path)
             try:
+                tensors, state = load_tensors(path)
                 self.learner.restore(tensors, state["learner"])
                 self._take_state(state)
                 made = state["games_made"], state["rows_made"]
-            except KeyError as error:
-                raise HonteError(f"{path} lacks {error}: use a new --run directory") from None
+            except (HonteError, KeyError, RuntimeError) as error:
+                raise HonteError(
+                    f"{path} cannot be used ({' '.join(str(error).split())[:200]}): move it away, "
+                    "and the run goes on from its newest model and its games"
+                ) from None
             later_rows = self._load_window(*made)
             self.learner.owed += later_rows * config.replay.reuse_at(self.progress)
             self.finished = state.get("finished", False) and self.progress >= 1.0
         else:
-            if config.start_from:
-                self._parent = self.learner.begin_with(config.start_from)
+            self.model = max(self.store.numbers(), default=0)  # there are some if the state is lost
+            start = str(self.store.checkpoint_path(self.model)) if self.model else config.start_from
+            if start:
+                self._parent = self.learner.begin_with(start)
             self._load_window(0, 0)
             self.learner.owed = self._owed_at_first()
         self.starts += 1

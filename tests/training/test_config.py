@@ -62,6 +62,8 @@ def test_planes_follow_from_the_feature_set(name: str) -> None:
     [
         (["network.planes=3"], "network.planes is 3, but features"),
         (["network.features=leen"], "leen"),
+        (["network.features=[0]"], "'network.features' must be a text"),
+        (["self_play.move_limit=1e308"], "a move_limit up to 100"),
         (["network=3"], "'network' must be a table"),
         (["self_play.simulatoins=3"], "did you mean 'self_play.simulations'?"),
         (["simulations=3"], "did you mean 'self_play.simulations' or 'gate.simulations'?"),
@@ -81,7 +83,7 @@ def test_planes_follow_from_the_feature_set(name: str) -> None:
         (["self_play.opening_moves=-1"], "self_play.opening_moves must be finite and not negative"),
         (["self_play.fast_simulations=0"], "needs fast_simulations from 2"),
         (["self_play.decided_moves=0"], "decided_moves from 1"),
-        (["self_play.move_limit=-1"], "a move_limit above 0"),
+        (["self_play.move_limit=-1"], "a move_limit up to 100"),
         (["self_play.settled_ending=7"], "self_play.settled_ending must be from 0 to 1"),
         (["self_play.wide_komi_sd=-1"], "self_play.wide_komi_sd must be finite and not negative"),
         (["loop.small_sizes=30"], "board size 30 is not supported"),

@@ -7,15 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from agents.checkpoint import load_tensors, save_tensors
+from agents.checkpoint import load_checkpoint, load_tensors, save_tensors
 from go_env.errors import HonteError
-from run_dirs import chunks, events
+from run_dirs import chunks, events, games_of
 from tiny_run import tiny_config
 from training import ray_runner, records
-from training.config import RunConfig
+from training.baselines.config import load_baseline
+from training.baselines.run_files import open_baseline
+from training.config import RunConfig, config_toml
 from training.gatekeeper import GateConfig
 from training.local_runner import run
+from training.model_store import ModelStore
 from training.run_files import open_run
 from training.worker import RatingResult, Worker
 
@@ -122,7 +126,39 @@ def test_a_state_without_a_value_is_one_line(run_dir: Path) -> None:
     del state["matches"]
     save_tensors(path, tensors, state)
     opened = open_run(tiny_config(games=60), run_dir, None, "", "local", 1)
-    with pytest.raises(HonteError, match="lacks 'matches': use a new --run directory"), opened:
+    with pytest.raises(HonteError, match=r"cannot be used \('matches'\): move it away"), opened:
+        pass
+
+
+def test_a_damaged_state_is_moved_away_and_nothing_else_is_lost(run_dir: Path) -> None:
+    path = run_dir / "state" / "learner.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    opened = open_run(tiny_config(games=60), run_dir, None, "", "local", 1)
+    with pytest.raises(HonteError, match=r"truncated .*: move it away"), opened:
+        pass
+    path.unlink()
+    store = ModelStore(run_dir)
+    newest, games = store.numbers()[-1], len(games_of(run_dir))
+    with open_run(tiny_config(games=120), run_dir, None, "", "local", 1) as trainer:
+        assert (trainer.model, trainer.window.games_made) == (newest, games)
+        assert trainer.evaluations == sum(game.evaluations for game in games_of(run_dir))
+        assert trainer.publish() == newest + 1
+        before, after = (load_checkpoint(store.checkpoint_path(newest + i)) for i in (0, 1))
+    for name, tensor in before.weights.items():
+        assert torch.equal(after.weights[name], tensor)
+    run(tiny_config(games=120), run_dir)
+    assert events(run_dir, "done")[-1]["games"] >= 120
+
+
+def test_a_directory_of_another_kind_of_run_is_left_alone(run_dir: Path, tmp_path: Path) -> None:
+    baseline = load_baseline("policy-gradient", "5x5")
+    opened = open_baseline(baseline, run_dir, None, "", "local", 1)
+    with pytest.raises(HonteError, match=r"another kind \(config.toml has 'gate'\)"), opened:
+        pass
+    (tmp_path / "pg").mkdir()
+    (tmp_path / "pg" / "config.toml").write_text(config_toml(baseline))
+    again = open_run(tiny_config(games=60), tmp_path / "pg", None, "", "local", 1)
+    with pytest.raises(HonteError, match=r"has 'policy_gradient'\): use a new --run"), again:
         pass
 
 

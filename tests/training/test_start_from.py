@@ -100,3 +100,17 @@ def test_a_network_that_was_too_small_is_corrected_in_the_same_directory(
         assert trainer.model == 1
     with pytest.raises(HonteError, match=r"begun with another network\.channels"):
         run(replace(larger, network=replace(larger.network, channels=16)), tmp_path)
+
+
+def test_whom_a_run_began_with_holds_for_good(parent: Path, tmp_path: Path) -> None:
+    begun = child_of(parent)
+    with open_run(begun, tmp_path / "child", None, "", "local", 1):
+        pass
+    unsaid = replace(begun, start_from="")
+    with open_run(unsaid, tmp_path / "child", None, "", "local", 1) as trainer:
+        assert trainer.config.start_from == str(parent)
+    with pytest.raises(HonteError, match="begun with another start_from: use a new --run"):
+        run(replace(begun, start_from="honte"), tmp_path / "child")
+    run(unsaid, tmp_path / "from nothing")
+    with pytest.raises(HonteError, match="begun with another start_from: use a new --run"):
+        run(begun, tmp_path / "from nothing")

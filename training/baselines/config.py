@@ -61,6 +61,8 @@ class Optimization:
     def __post_init__(self) -> None:
         if self.learning_rate <= 0 or self.clip_norm <= 0 or not 0 <= self.final_rate <= 1:
             raise HonteError("learning_rate and clip_norm must be positive, final_rate in [0, 1]")
+        if self.weight_decay < 0:
+            raise HonteError("weight_decay must not be negative")
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,10 @@ class TableConfig:
     episodes: int = 64  # of one collector in one round
     learning_rate: float = 0.5  # constant: moves and results are deterministic
     discount: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise HonteError("table.episodes must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,8 @@ class DqnConfig:
             raise HonteError("dqn.discount must lie between 0 and 1")
         if self.capacity < self.games * self.plies:
             raise HonteError("dqn.capacity must hold one round: at least games * plies")
+        if self.reuse <= 0:
+            raise HonteError("dqn.reuse must be positive: nothing would be learned")
 
 
 @dataclass(frozen=True)

@@ -357,6 +357,9 @@ def test_presets_are_complete_and_refuse_what_they_do_not_know() -> None:
             load_baseline(algorithm, "5x5", ["loop.workers=-1"])  # type: ignore[arg-type]
         with pytest.raises(HonteError, match="seed must not be negative"):
             load_baseline(algorithm, "5x5", ["seed=-1"])  # type: ignore[arg-type]
+    for bad in ("table.episodes=0", "dqn.reuse=-1", "dqn.optimization.weight_decay=-1"):
+        with pytest.raises(HonteError, match="must"):
+            load_baseline("q-learning", "5x5", [bad])
     with pytest.raises(HonteError, match="Markov"):
         load_baseline("q-learning", "3x3", ["rules.ko=positional"])
 
