@@ -41,6 +41,7 @@ _LOG = logging.getLogger(__name__)
 _SETUP_TIMEOUT_S = 60.0  # loading a large network is slow
 _OVERTIME_TIMEOUT_S = 5.0  # beyond the clock, until an engine counts as hanging
 _ATTEMPTS = 2
+_KGS_TIME = "kgs-time_settings"  # the only way to tell byo-yomi; else Canadian periods of 1 stone
 _SCORE = re.compile(
     r"(?P<winner>[BW])\+(?P<points>[0-9]+(\.[0-9]+)?)|0(\.0+)?|draw|jigo", re.IGNORECASE
 )
@@ -242,6 +243,8 @@ class GtpAgent:
             seconds, stones = left[player].main_s, 0
             if seconds <= 0 and left[player].period_s > 0:
                 seconds, stones = left[player].period_s, left[player].stones
+                if system.kind == "byoyomi" and _KGS_TIME not in self._commands:
+                    stones = 1  # each period is for one move, as such engines were told
             self._ask_if_known(f"time_left {letter_from_color(player)} {int(seconds)} {stones}")
 
     # -- the conversation -----------------------------------------------------------------------
@@ -270,8 +273,8 @@ def _time_settings(system: TimeSystem, commands: frozenset[str]) -> str:
     main_s, period_s = int(system.main_s), int(system.period_s)
     if system.kind != "byoyomi":
         return f"time_settings {main_s} {period_s} {system.stones}"
-    if "kgs-time_settings" in commands:
-        return f"kgs-time_settings byoyomi {main_s} {period_s} {system.stones}"
+    if _KGS_TIME in commands:
+        return f"{_KGS_TIME} byoyomi {main_s} {period_s} {system.stones}"
     return f"time_settings {main_s} {period_s} 1"
 
 

@@ -134,8 +134,8 @@ class GtpProcess:
             self._note("<", line)
         digits = len(text) - len(text[1:].lstrip("0123456789")) - 1
         number, answer = text[1 : 1 + digits], text[1 + digits :].strip()
-        if number and int(number) != self._number:
-            raise self._fail(f"answered command {number} instead of '{command}'")
+        if number and number.lstrip("0") != str(self._number):
+            raise self._fail(f"answered command {number[:20]} instead of '{command}'")
         if text[0] == "?":
             raise EngineRefusal(
                 f"{self.command}: '{command}' refused: {answer or 'no reason given'}"

@@ -157,6 +157,33 @@ def test_the_clock_is_told_and_bounds_the_wait(play):
     assert sent(agent)[-3:] == ["time_settings 0 1 1", "time_left w 3 0", "time_left b 1 1"]
 
 
+def test_byoyomi_as_canadian_periods_of_one_stone(play):
+    """What GTP has for engines that do not know KGS's extension."""
+    agent = play(fake())
+    system = TimeSystem("byoyomi", 0.0, 10.0, 3)
+    agent.set_clock(system, {BLACK: Remaining(0, 10, 2), WHITE: Remaining(0, 10, 3)})
+    agent._sync(position_of("E5 C3"))
+    agent._tell_time(BLACK)
+    assert sent(agent)[-3:] == ["time_settings 0 10 1", "time_left w 10 1", "time_left b 10 1"]
+    agent._commands |= {"kgs-time_settings"}
+    agent._told = None
+    agent._engine.send = lambda command, timeout_s: told.append(command) or ""
+    told: list[str] = []
+    agent._tell_time(BLACK)
+    expected = ["kgs-time_settings byoyomi 0 10 3", "time_left w 10 3", "time_left b 10 2"]
+    assert told == expected
+    del agent._engine.send
+
+
+@pytest.mark.parametrize("answer", ["=" + "9" * 5000, "=0 x", "=2 x"])
+def test_an_answer_to_another_command_is_a_failure(answer):
+    process = GtpProcess(fake())
+    process._number = 1
+    with pytest.raises(EngineFailure, match=r"answered command .{1,20} instead of 'name'"):
+        process._check("name", answer)
+    process.close()
+
+
 def test_a_time_control_that_would_be_told_as_none_is_refused():
     for system in (
         TimeSystem("canadian", 0.0, 0.5, 1),
