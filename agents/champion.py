@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import safetensors
+
 from go_env.errors import HonteError
 
 SHIPPED = Path(__file__).parent / "champions" / "honte.safetensors"
@@ -15,15 +17,16 @@ def find_checkpoint(target: str) -> Path:
     """Return the weights file that a SPEC names: a file, a run directory, or "" for the default.
 
     The default is the shipped champion or, without one, the newest champion under `runs/`.
+
+    Raises: HonteError if it is not there, or not whole.
     """
-    if not target:
-        return default_champion()
-    path = Path(target)
-    if path.is_dir():
-        return champion_of_run(path)
-    if not path.is_file():
-        raise HonteError(f"{target}: no such weights file or run directory")
-    return path
+    path = _weights_file(target)
+    try:
+        with safetensors.safe_open(path, framework="numpy"):
+            return path
+    except (safetensors.SafetensorError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise HonteError(f"{path}: truncated or no safetensors file ({reason})") from None
 
 
 def pinned(target: str) -> str:
@@ -50,7 +53,6 @@ def champion_of_run(run: Path) -> Path:
     folder = run / "checkpoints"
     try:
         number = int(json.loads((run / "champion.json").read_text(encoding="utf-8"))["number"])
-        return folder / f"model-{number:06d}.safetensors"
     except FileNotFoundError:
         models = sorted(folder.glob("model-*.safetensors"))
         if not models:
@@ -58,3 +60,18 @@ def champion_of_run(run: Path) -> Path:
         return models[-1]
     except (ValueError, KeyError, TypeError) as error:
         raise HonteError(f"{run / 'champion.json'} is damaged: {error}") from None
+    path = folder / f"model-{number:06d}.safetensors"
+    if not path.is_file():
+        raise HonteError(f"{path} is missing, the champion of {run}: restore it, or name a file")
+    return path
+
+
+def _weights_file(target: str) -> Path:
+    if not target:
+        return default_champion()
+    path = Path(target)
+    if path.is_dir():
+        return champion_of_run(path)
+    if not path.is_file():
+        raise HonteError(f"{target}: no such weights file or run directory")
+    return path

@@ -13,6 +13,7 @@ import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
@@ -58,13 +59,14 @@ class Spec:
 def parse_spec(text: str) -> Spec:
     """Take a SPEC apart; the text after `gtp:` is a command and stays whole.
 
+    Options follow the last question mark: a path that has one is written with another at its end.
     An engine that is known by name comes back as what it stands for: kind `gtp`, its command.
     """
     text = text.strip()
     kind, _, rest = text.partition(":")
     if kind == "gtp":
         return Spec(text, kind, rest.strip())
-    body, _, query = text.partition("?")
+    body, query = _split_options(text)
     kind, _, target = body.partition(":")
     options: dict[str, str] = {}
     for part in filter(None, query.split("&")):
@@ -102,8 +104,30 @@ def pinned_spec(spec: str) -> str:
     if parsed.kind not in _TRAINED:
         return spec
     target = pinned(parsed.target)
-    _, mark, query = parsed.text.partition("?")
-    return parsed.text if target == parsed.target else f"{parsed.kind}:{target}{mark}{query}"
+    return parsed.text if target == parsed.target else with_weights(spec, target)
+
+
+def weights_of(spec: str) -> Path:
+    """Return the weights file of a trained player."""
+    return find_checkpoint(parse_spec(spec).target)
+
+
+def with_weights(spec: str, path: str) -> str:
+    """Return the SPEC of a trained player with a file in the place of what it names."""
+    parsed = parse_spec(spec)
+    _, query = _split_options(parsed.text)
+    mark = "?" if query or "?" in path else ""
+    return f"{parsed.kind}:{path}{mark}{query}"
+
+
+def _split_options(text: str) -> tuple[str, str]:
+    """Split a SPEC into its kind with the target, and its options."""
+    kind, _, _ = text.partition(":")
+    if "?" in kind or "?" not in text:  # no target, and a colon only within an option
+        body, _, query = text.partition("?")
+    else:
+        body, _, query = text.rpartition("?")
+    return body, query
 
 
 def _maker(spec: str) -> Maker:

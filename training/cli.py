@@ -20,9 +20,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-# Not ours to mend, and no reason for a stack: full, read-only, not permitted, failing.
+# Not ours to mend, and no reason for a stack: full, read-only, not permitted, failing, and names
+# that no disk takes.
 _OF_THE_DISK = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    errno.ENAMETOOLONG,
 )  # fmt: skip
 _PLAYER_HELP = (
     "honte | honte:RUN_OR_FILE?sims=200 | policy:FILE | q:FILE | pg:FILE | rollout?sims=1000 "
@@ -235,7 +237,10 @@ def main() -> None:
         if error.errno not in _OF_THE_DISK:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"honte: {where}{error.strerror}; the same command goes on afterwards", err=True)
+        advice = "the same command goes on afterwards"
+        if error.errno == errno.ENAMETOOLONG:
+            advice = "give the name of a file or folder"
+        typer.echo(f"honte: {where}{error.strerror}; {advice}", err=True)
         sys.exit(2)
 
 

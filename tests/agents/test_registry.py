@@ -14,7 +14,7 @@ from agents import registry
 from agents.inference import Symmetry
 from agents.mcts_agent import MctsAgent
 from agents.random_agent import RandomAgent
-from agents.registry import check_spec, is_engine, make_agent, parse_spec
+from agents.registry import check_spec, is_engine, make_agent, parse_spec, with_weights
 from games import random_positions
 from go_env.diagram import parse_position
 from go_env.errors import HonteError
@@ -37,6 +37,16 @@ def test_specs_are_taken_apart() -> None:
     command = parse_spec("gtp:gnugo --mode gtp?x=1&y")
     assert (command.kind, command.target, command.options) == ("gtp", "gnugo --mode gtp?x=1&y", {})
     assert parse_spec("honte:a%20b?x=%26").options == {"x": "&"}
+
+
+def test_a_path_may_have_a_question_mark_where_another_follows() -> None:
+    for text, options in (("honte:a?/b?", {}), ("honte:a?/b?sims=9", {"sims": "9"})):
+        spec = parse_spec(text)
+        assert (spec.target, spec.options) == ("a?/b", options)
+    assert with_weights("honte:run", "/a?/b") == "honte:/a?/b?"
+    assert with_weights("honte:run?sims=9", "/a?/b") == "honte:/a?/b?sims=9"
+    assert with_weights("policy", "/a/b") == "policy:/a/b"
+    assert parse_spec("honte?x=a:b").options == {"x": "a:b"}
 
 
 def test_engines_that_are_known_by_name() -> None:

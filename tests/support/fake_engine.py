@@ -3,8 +3,8 @@
 It plays the first empty point from the top left corner and passes after 20 moves. FAULT is what
 happens at its MOVE-th genmove (default 1): none, crash, crash-always, hang, silent, illegal,
 garbage, resign, nonsense, refuse, deaf (ignores quit, too), slow (0.3 s a move), slow-start (3 s at
-boardsize). `crash` and `hang` happen once in the life of the marker file that the environment
-variable FAKE_ENGINE_MARKER names.
+boardsize), no-score and crash-at-score (at final_score). `crash` and `hang` happen once in the life
+of the marker file that the environment variable FAKE_ENGINE_MARKER names.
 """
 
 import os
@@ -50,6 +50,12 @@ def genmove(stones: set[str], size: int, fault: str) -> str:
     return next(point for point in free if point not in stones)
 
 
+def final_score(fault: str) -> str:
+    if fault == "crash-at-score":
+        os._exit(3)
+    return "who knows" if fault == "no-score" else "B+3.5"
+
+
 def main() -> None:
     """Answer commands until quit."""
     fault = sys.argv[1] if len(sys.argv) > 1 else "none"
@@ -71,7 +77,7 @@ def main() -> None:
         elif command == "undo":
             moves.pop()
         elif command == "final_score":
-            answer = "B+3.5"
+            answer = final_score(fault)
         elif command == "genmove":
             asked += 1
             striking = fault if asked >= fault_at else "none"

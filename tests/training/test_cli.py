@@ -37,6 +37,9 @@ def test_help_names_every_command_and_is_quick() -> None:
     assert spent < 1.0, "0.1 s on a free machine"
 
 
+LONG = "x" * 300
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -47,6 +50,10 @@ def test_help_names_every_command_and_is_quick() -> None:
         (["train", "5x5", "--set", "rules.size=99"], "board size 99"),
         (["train", "5x5", "--runner", "local", "--address", "auto"], "--address needs"),
         (["report", "nowhere"], "nowhere is not a run directory"),
+        (["train", f"{LONG}.toml"], f"{LONG}.toml: File name too long; give the name of a file"),
+        (["rate", LONG], f"{LONG}: File name too long; give the name of a file or folder"),
+        (["match", "random", "random", "--openings", "C3 D4 " * 50], "File name too long; give"),
+        (["match", "random", f"honte:{LONG}"], f"{LONG}: File name too long; give the name of"),
     ],
 )
 def test_mistake_is_one_line_and_exit_code_2(

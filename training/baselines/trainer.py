@@ -148,7 +148,8 @@ class BaselineTrainer:
         """Play pairs of games with colors swapped; those lost by conduct are alarms instead."""
         loop, rules = self.config.loop, game_rules(0, None, self.config.rules)
         seed = self.config.seed + self.model
-        openings = sample_openings(rules, loop.opening_moves, (loop.anchor_games + 1) // 2, seed)
+        pairs = (loop.anchor_games + 1) // 2
+        openings = sample_openings(rules, loop.opening_moves, pairs, seed, at_most=True)
         anchor = make_agent(spec, size=rules.size, seed=seed)
         player = self.learner.agent(f"model-{self.model}")
         start_s = time.monotonic()

@@ -63,7 +63,7 @@ class MatchGame:
         winner: BLACK, WHITE or 0 for a draw.
         score: Black minus White minus komi by the referee; None when the game was not counted.
         seconds: thinking time of (Black, White).
-        note: what a forfeit was about.
+        note: what a forfeit was about, or why the referee did not count.
     """
 
     fixture: Fixture
@@ -257,11 +257,11 @@ class Arena:
         if game.verdict is not None:
             winner, reason, note = game.verdict
         else:
-            score = self._referee.score(position)
+            score, note = self._referee.score(position)
             winner = BLACK if score > 0 else WHITE if score < 0 else 0
             actions = [action for _, action in position.moves[-2:]]
             passed = actions == [position.size**2] * 2
-            reason, note = ("score" if passed else "move limit"), ""
+            reason = "score" if passed else "move limit"
         return MatchGame(
             fixture=game.fixture,
             black=names[0],

@@ -3,6 +3,7 @@
 The first line says what is being played; a resumed match must agree with it. A line is written and
 synced before the game counts as finished, so that a kill at any moment loses no finished game; a
 line that was cut short by a kill belongs to a game that never finished and is removed on opening.
+A file that is not ours is left as it is.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from go_env.errors import HonteError
 from training.matches.arena import MatchGame
 
 FORMAT = "honte-match-1"
+_HEAD = f'{{"format":"{FORMAT}","match":'.encode()  # how each file begins
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ class GameRecord:
     def first_score(self) -> float:
         return 1.0 - self.black_score if self.leg else self.black_score
 
+    @property
+    def unjudged(self) -> bool:
+        """Whether the referee failed, so that the board was counted as it stood."""
+        return bool(self.note) and self.reason in ("score", "move limit")
+
 
 class MatchLog:
     """The open result file. `records` holds all finished games, in the order of their ends."""
@@ -117,26 +124,32 @@ class MatchLog:
 
     def _resume(self, settings: Mapping[str, Any]) -> None:
         data = self.path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            os.truncate(self.path, whole)
-        if whole == 0:
+        lines = _whole_lines(data)
+        if not lines and _HEAD.startswith(data[: len(_HEAD)]):  # killed before its first game
+            os.truncate(self.path, 0)
             return
-        played, self.records = parse_log(data[:whole], self.path)
+        played, self.records = parse_log(data, self.path)
         for key, value in settings.items():
             if played.get(key) != value:
                 raise HonteError(
                     f"{self.path} holds a match with {key}={played.get(key)!r}, not {value!r}:"
                     " choose another --out, or the same settings to go on"
                 )
+        whole = sum(len(line) + 1 for line in lines)
+        with self.path.open("r+b") as file:
+            file.truncate(min(whole, len(data)))
+            if whole > len(data):  # some editors strip the last newline
+                file.seek(0, os.SEEK_END)
+                file.write(b"\n")
 
 
 def parse_log(data: bytes, path: Path) -> tuple[dict[str, Any], list[GameRecord]]:
     """Return the settings and the games of a result file; a cut last line is ignored."""
-    lines = data.split(b"\n")[:-1]
-    rows = [_row(line, number, path) for number, line in enumerate(lines, 1)]
-    if not rows or rows[0].get("format") != FORMAT:
-        raise HonteError(f"{path} is not a result file of honte match")
+    rows = [_row(line, number, path) for number, line in enumerate(_whole_lines(data), 1)]
+    if not rows or rows[0].get("format") != FORMAT or not isinstance(rows[0].get("match"), dict):
+        raise HonteError(
+            f"{path} is not a result file of honte match: name the folder of a match, or a new one"
+        )
     names = {field.name for field in fields(GameRecord)}
     records: dict[tuple[str, str, int, int], GameRecord] = {}
     for number, row in enumerate(rows[1:], 2):
@@ -150,11 +163,22 @@ def parse_log(data: bytes, path: Path) -> tuple[dict[str, Any], list[GameRecord]
     return dict(rows[0]["match"]), list(records.values())
 
 
-def _row(line: bytes, number: int, path: Path) -> dict[str, Any]:
+def _whole_lines(data: bytes) -> list[bytes]:
+    """Return the lines without a last one that was cut short, which is no JSON then."""
+    *lines, last = data.split(b"\n")
+    return lines if _json(last) is None else [*lines, last]
+
+
+def _json(line: bytes) -> Any:
+    """Return what a line says; None where it is no JSON."""
     try:
-        row = json.loads(line)
-    except ValueError:
-        row = None
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _row(line: bytes, number: int, path: Path) -> dict[str, Any]:
+    row = _json(line)
     if not isinstance(row, dict):
         raise HonteError(f"{path}, line {number}: not a JSON object; restore the file or remove it")
     return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
@@ -15,12 +16,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agents.gtp_agent import check_told_time
-from agents.registry import check_spec, pinned_spec
+from agents.registry import check_spec, pinned_spec, weights_of
 from go_env.coords import BLACK, action_from_vertex, vertex_from_action
 from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.sgf import SgfGame, write_sgf
-from training.files import FolderLock, publish, publish_text
+from training.files import FolderLock, publish, publish_bytes, publish_text
 from training.matches.arena import MatchGame
 from training.matches.labels import file_slug, resolve_label
 from training.matches.log import GameRecord, MatchLog, parse_log
@@ -44,6 +45,7 @@ from training.rating.sprt import Sprt
 
 RESULTS_FILE = "games.jsonl"
 PLAYERS_FILE = "players.json"
+WEIGHTS_FOLDER = "weights"
 
 
 def run_match(
@@ -54,9 +56,9 @@ def run_match(
 ) -> Standings:
     """Play a match to its end, or on from where it was interrupted.
 
-    Writes into `out`: games.jsonl (the truth), players.json (what their names stand for), sgf/,
-    standings.json, ladder.png, transcripts/ of external engines. The same call with the same
-    settings goes on; players and games may be added.
+    Writes into `out`: games.jsonl (the truth), players.json (what their names stand for), weights/
+    of runs, sgf/, standings.json, ladder.png, transcripts/ of external engines. The same call with
+    the same settings goes on; players and games may be added.
     `crew` makes the workers' places, unless `config.workers` is 0.
     """
     players = check_match(config)
@@ -91,6 +93,7 @@ def check_match(config: MatchConfig) -> tuple[Player, ...]:
     for spec in (*(player.spec for player in players), config.referee):
         if spec is not None:
             check_spec(spec)
+            _require_text(pinned_spec(spec))
     _anchor_name(config.anchor, [player.name for player in players])
     if (system := config.time_system()) and any(player.external for player in players):
         check_told_time(system)
@@ -98,10 +101,20 @@ def check_match(config: MatchConfig) -> tuple[Player, ...]:
     return players
 
 
+def _require_text(spec: str) -> None:
+    """Refuse a SPEC with bytes that are no text: the record of a game holds it as UTF-8."""
+    try:
+        spec.encode()
+    except UnicodeEncodeError:
+        raise HonteError(f"player {spec!r} is not UTF-8 text: rename its files") from None
+
+
 def rate_results(
     paths: Sequence[Path], *, anchor: str | None = None, prior: float = 1.0
 ) -> Standings:
     """Rate the games of several matches together; a path is a result file or a match's folder."""
+    if not 0 <= prior < math.inf:
+        raise HonteError(f"--prior must be a finite number of draws, 0 or more (given {prior:g})")
     records: list[GameRecord] = []
     settings: list[dict[str, Any]] = []
     played_as: dict[str, set[str]] = defaultdict(set)
@@ -171,16 +184,41 @@ def _settle_players(players: Sequence[Player], log: MatchLog, out: Path) -> tupl
     for player in players:
         entry = known.get(player.name)
         if entry is None or player.name not in played:
-            known[player.name] = {"spec": player.spec, "plays": pinned_spec(player.spec)}
+            entry = {"spec": player.spec, "plays": pinned_spec(player.spec)}
         elif entry["spec"] != player.spec:
             raise HonteError(
                 f"{out} holds games of {player.name!r} as {entry['spec']!r}, not {player.spec!r}: "
                 "use another name or --out"
             )
-        else:
-            check_spec(entry["plays"])
+        known[player.name] = _keep_weights(player.name, entry, out)
     publish_text(path, json.dumps(known, indent=1) + "\n")
-    return tuple(replace(player, spec=known[player.name]["plays"]) for player in players)
+    return tuple(_settled(player, known[player.name], out) for player in players)
+
+
+def _keep_weights(name: str, entry: dict[str, str], out: Path) -> dict[str, str]:
+    """Return what a name stands for, with a copy of a run's model: runs delete their old ones."""
+    folder = out / WEIGHTS_FOLDER
+    if entry["plays"] == entry["spec"] or (folder / entry.get("weights", "")).is_file():
+        return entry
+    try:
+        path = weights_of(entry["plays"])
+        data = path.read_bytes()
+    except (HonteError, OSError) as error:
+        raise HonteError(
+            f"the weights of {name!r} in {out} are gone ({error}): put them back, or use another "
+            "name or --out"
+        ) from None
+    folder.mkdir(exist_ok=True)
+    run = file_slug(path.parent.parent.name, 40)
+    copy = folder / f"{run}-{path.stem}-{zlib.crc32(data):08x}.safetensors"
+    publish_bytes(copy, data)
+    return {**entry, "weights": copy.name}
+
+
+def _settled(player: Player, entry: dict[str, str], out: Path) -> Player:
+    copy = entry.get("weights")
+    weights = None if copy is None else (out / WEIGHTS_FOLDER / copy).absolute()
+    return replace(player, spec=entry["plays"], weights=weights)
 
 
 def _check_openings(config: MatchConfig, log: MatchLog) -> None:

@@ -37,12 +37,15 @@ class Opening:
     moves: tuple[int, ...] = ()
 
 
-def sample_openings(rules: Rules, plies: int, count: int, seed: int) -> list[Opening]:
+def sample_openings(
+    rules: Rules, plies: int, count: int, seed: int, at_most: bool = False
+) -> list[Opening]:
     """Draw distinct random openings; the first n of a longer list are the shorter list.
 
     Every move is uniform among the legal ones that are no pass, no suicide and fill no own eye.
     Where `plies` moves give fewer than `count` distinct positions, further openings are longer.
-    With 0 plies all games start from the empty board.
+    With 0 plies all games start from the empty board. Where a board has not so many at all, that is
+    an error, or with `at_most` there are fewer.
     """
     if plies < 0:
         raise HonteError(f"an opening cannot have {plies} moves")
@@ -60,6 +63,8 @@ def sample_openings(rules: Rules, plies: int, count: int, seed: int) -> list[Ope
             if failures >= _DRAWS_PER_OPENING:
                 plies, failures, barren = plies + 1, 0, barren + 1
             if barren > _MOST_BARREN_PLIES:
+                if at_most:
+                    break
                 raise HonteError(_TOO_FEW)
             continue
         seen.add(key)
@@ -73,15 +78,16 @@ def even_openings(rules: Rules, plies: int, count: int, seed: int) -> list[Openi
     """Draw openings from the book of nearly even ones that comes with Honte.
 
     Books serve a board's fair komi. Where there is none, and for what it lacks, random openings of
-    `plies` moves take its place, many of which one side wins on small boards whoever plays.
+    `plies` moves take its place, many of which one side wins on small boards whoever plays; fewer
+    than `count` on the smallest boards, which have not so many.
     """
     name = f"even-{rules.size}x{rules.size}"
     if name not in _shipped_books() or rules.komi != fair_komi(rules.size):
-        return sample_openings(rules, plies, count, seed)
+        return sample_openings(rules, plies, count, seed, at_most=True)
     book = book_openings(name, rules)
     rng = np.random.default_rng(np.random.SeedSequence([seed, rules.size, plies]))
     chosen = [book[i] for i in rng.permutation(len(book))[:count]]
-    return chosen + sample_openings(rules, plies, count - len(chosen), seed)
+    return chosen + sample_openings(rules, plies, count - len(chosen), seed, at_most=True)
 
 
 def book_openings(book: str, rules: Rules) -> list[Opening]:
@@ -94,7 +100,9 @@ def book_openings(book: str, rules: Rules) -> list[Opening]:
     """
     path = Path(book)
     if path.is_dir():
-        lines = [(str(file), file.stem, _sgf_moves(file, rules)) for file in _sgf_files(path)]
+        lines = [
+            (str(file), _text(file.stem), _sgf_moves(file, rules)) for file in _sgf_files(path)
+        ]
     else:
         lines = _text_moves(path if path.is_file() else _shipped(book), rules)
     openings: list[Opening] = []
@@ -121,6 +129,11 @@ def canonical_key(position: Position) -> bytes:
     for symmetry in range(NUM_SYMMETRIES):
         images[symmetry, tables[symmetry]] = stones
     return min(image.tobytes() for image in images) + bytes([position.to_play])
+
+
+def _text(name: str) -> str:
+    """Return a file's name as text that a game's record can hold: names may be any bytes."""
+    return name.encode(errors="replace").decode()
 
 
 def _sgf_files(folder: Path) -> list[Path]:
@@ -160,7 +173,7 @@ def _shipped(book: str) -> Traversable:
 def _text_moves(file: Path | Traversable, rules: Rules) -> list[tuple[str, str, Moves]]:
     """Return (where, name, moves) of every line that is not empty."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()  # some editors write a BOM
     except UnicodeDecodeError:
         raise HonteError(f"{file} is not UTF-8 text: give a text file of moves") from None
     openings = []

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agents.gtp.clock import TimeSystem
@@ -24,10 +25,15 @@ _MOST_PAIRS_AT_ONCE = 16  # per worker and pairing: batches of up to 16 position
 
 @dataclass(frozen=True)
 class Player:
-    """A player of a match: `spec` makes it, `name` stands in tables."""
+    """A player of a match: `spec` makes it, `name` stands in tables.
+
+    Attributes:
+        weights: the copy of a run's model in the folder of the match, which outlasts the model.
+    """
 
     name: str
     spec: str
+    weights: Path | None = None
 
     @property
     def external(self) -> bool:

@@ -106,6 +106,8 @@ def make_standings(
     else:
         elo = dict(zip(ratings.players, ratings.elo.tolist(), strict=True))
         rows.sort(key=lambda row: -elo[row.name])
+    if unjudged := sum(record.unjudged for record in records):
+        notes.append(f"the referee failed in {unjudged} games: every stone counted as alive there")
     seen = Counter((record.black, record.white, record.moves) for record in records)
     return Standings(
         players=tuple(rows),

@@ -11,14 +11,16 @@ import contextlib
 import gc
 import multiprocessing
 import os
+import signal
 import threading
+import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing import connection, process
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
@@ -26,7 +28,7 @@ from agents.base import Agent
 from agents.clocked_agent import ClockedAgent
 from agents.gtp_agent import GtpAgent
 from agents.mcts_agent import MctsAgent
-from agents.registry import make_agent, parse_spec
+from agents.registry import make_agent, parse_spec, with_weights
 from go_env.errors import HonteError
 from training.matches.arena import Arena, ArenaSettings, MatchGame
 from training.matches.labels import file_slug
@@ -34,6 +36,7 @@ from training.matches.plan import MatchConfig, Player, Task
 from training.matches.referee import EngineReferee
 
 _MOST_DEATHS = 3  # of the workers that play one task
+_CLOSING_S = 5.0  # for a worker to stop its engines
 
 
 class TaskPlayer:
@@ -80,7 +83,10 @@ class TaskPlayer:
         if player.name not in self._agents:
             entropy = [self._config.seed, *self._stream, *player.name.encode()]
             seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-            agent = make_agent(player.spec, size=self._config.size, seed=seed)
+            spec = player.spec
+            if player.weights is not None and player.weights.is_file():  # not on other machines
+                spec = with_weights(spec, str(player.weights))
+            agent = make_agent(spec, size=self._config.size, seed=seed)
             if isinstance(agent, MctsAgent) and self._config.time_system() is not None:
                 agent = ClockedAgent(agent, self._config.size)
             if isinstance(agent, GtpAgent):
@@ -230,7 +236,7 @@ class ProcessCrew:
             pipe.close()
             worker.terminate()
         for worker in self._processes.values():
-            worker.join(5.0)
+            worker.join(_CLOSING_S)
             if worker.is_alive():
                 worker.kill()
                 worker.join()
@@ -241,6 +247,7 @@ def _work(
     pipe: connection.Connection, config: MatchConfig, stream: tuple[int, ...], transcripts: Path
 ) -> None:
     """Run a worker process: tasks in, games out; the number 0 says that a task is done."""
+    signal.signal(signal.SIGTERM, _interrupt)  # unwinds, so that engines end with their children
     threading.Thread(target=_die_with_parent, daemon=True).start()
     player: TaskPlayer | None = None
     message: Any
@@ -257,8 +264,13 @@ def _work(
         message = str(error)
         pipe.send(message)
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the driver kills who takes too long
         if player is not None:
             player.close()
+
+
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _die_with_parent() -> None:
@@ -266,4 +278,6 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_CLOSING_S)
         os._exit(1)

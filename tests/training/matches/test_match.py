@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from agents.checkpoint import save_checkpoint
-from agents.network import NetworkConfig, new_network
 from go_env.errors import HonteError
 from go_env.rules import Rules
 from go_env.sgf import SgfGame, read_sgf, write_sgf
@@ -22,6 +20,7 @@ from training.files import FolderLock
 from training.matches.log import parse_log
 from training.matches.match import rate_results, run_match
 from training.matches.plan import MatchConfig, make_openings, parse_players, plan
+from training.matches.report import remarks
 from training.rating.sprt import SprtBounds
 
 ROOT = Path(__file__).parents[3]
@@ -96,25 +95,6 @@ def test_a_name_stands_for_one_player_in_a_folder(tmp_path):
     entry = {"spec": "random", "plays": "random"}
     known = json.loads((tmp_path / "players.json").read_text())
     assert known == {"old": entry, "random": entry, "new": entry}
-
-
-def test_a_run_is_the_champion_that_it_had_at_the_first_game(tmp_path):
-    run, out = tmp_path / "run", tmp_path / "match"
-    for number, seed in ((1, 1), (2, 2)):
-        folder = run / "checkpoints"
-        folder.mkdir(parents=True, exist_ok=True)
-        network = new_network(NetworkConfig(blocks=1, channels=8), seed)
-        save_checkpoint(folder / f"model-{number:06d}.safetensors", network, Rules(size=5), {})
-    players = (f"policy:{run}", "random")
-    for number, games in ((1, 2), (2, 4)):  # the champion changes between the two halves
-        (run / "champion.json").write_text(json.dumps({"number": number}))
-        run_match(config(*players, games=games), out)
-    first = str(run / "checkpoints" / "model-000001.safetensors")
-    known = json.loads((out / "players.json").read_text())
-    assert known[players[0]] == {"spec": players[0], "plays": f"policy:{first}"}
-    sgfs = sorted((out / "sgf").glob("*.sgf"))
-    assert len(sgfs) == 4
-    assert all("model-000001" in path.read_text() for path in sgfs)
 
 
 def test_players_in_another_order_play_no_game_twice(tmp_path):
@@ -201,6 +181,19 @@ def test_a_referee_decides(tmp_path):
     players = (f"{FAKE}", f"two={FAKE}")
     standings = run_match(config(*players, games=2, referee=FAKE), tmp_path)
     assert [record.result for record in standings.records] == ["B+3.5", "B+3.5"]
+
+
+@pytest.mark.parametrize("fault", ["no-score", "crash-at-score"])
+def test_a_referee_that_fails_is_told_of(tmp_path, fault):
+    options = {"games": 2, "move_limit": 8, "referee": f"{FAKE} {fault}"}
+    standings = run_match(config("random", "b=random", **options), tmp_path)
+    for record in games_of(tmp_path):
+        assert record.note.startswith("the referee failed, every stone counts as alive: ")
+    says = "the referee failed in 2 games: every stone counted as alive there"
+    assert says in remarks(standings)
+    assert says in json.loads((tmp_path / "standings.json").read_text())["notes"]
+    sgfs = [path.read_text() for path in (tmp_path / "sgf").glob("*.sgf")]
+    assert all("the referee failed" in text for text in sgfs)
 
 
 def test_engines_run_out_of_time(tmp_path):

@@ -54,6 +54,8 @@ def test_errors_reach_the_command_as_one_line(run, tmp_path):
     result = run("match", "random", "b=random", "--address", "auto", "--out", tmp_path)
     assert "--address needs --runner ray" in str(result.exception)
     assert "cannot read" in str(run("rate", tmp_path / "nothing").exception)
+    refused = str(run("rate", tmp_path, "--prior", "1e400").exception)
+    assert refused == "--prior must be a finite number of draws, 0 or more (given inf)"
     result = run("match", "random", "b=random", "--seed", -1, "--out", tmp_path)
     assert result.exit_code == 2
     assert "--seed" in result.output

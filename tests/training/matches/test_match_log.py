@@ -70,6 +70,33 @@ def test_a_cut_first_line_is_a_fresh_start(tmp_path, kept):
     assert parse_log(path.read_bytes(), path) == (SETTINGS, [GAME])
 
 
+@pytest.mark.parametrize(
+    "text", ["my notes", "my notes\n", '{"a": 1}', '{"a": 1}\nnotes', "1", '{"format":"other"}\n{']
+)
+def test_a_foreign_file_is_refused_and_left_as_it_is(tmp_path, text):
+    path = tmp_path / "games.jsonl"
+    path.write_text(text)
+    with pytest.raises(HonteError, match=r"not a result file of honte match|not a JSON object"):
+        MatchLog(path, SETTINGS)
+    assert path.read_text() == text
+
+
+def test_a_last_game_without_its_newline_is_kept(tmp_path):
+    path = tmp_path / "games.jsonl"
+    log = MatchLog(path, SETTINGS)
+    log.add(GAME)
+    log.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole.removesuffix(b"\n"))
+    assert parse_log(path.read_bytes(), path)[1] == [GAME]  # as `honte rate` reads it
+    again = MatchLog(path, SETTINGS)
+    assert again.records == [GAME]
+    again.add(replace(GAME, pair=4))
+    again.close()
+    assert path.read_bytes().startswith(whole)
+    assert len(parse_log(path.read_bytes(), path)[1]) == 2
+
+
 def test_other_settings_are_refused(tmp_path):
     path = tmp_path / "games.jsonl"
     MatchLog(path, SETTINGS).close()

@@ -2,12 +2,17 @@
 
 import os
 import signal
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from go_env.errors import HonteError
 from training.matches.plan import MatchConfig, parse_players, plan
 from training.matches.workers import ProcessCrew, WorkerPool
+
+FAKE = Path(__file__).parents[2] / "support" / "fake_engine.py"
 
 
 def start(tmp_path, players=("random", "rollout?sims=20"), games=24):
@@ -57,3 +62,35 @@ def test_closing_in_the_middle_leaves_no_process(tmp_path):
     games.close()
     pool.close()
     assert all(not worker.is_alive() for worker in workers)
+
+
+def test_an_engine_behind_a_script_ends_with_its_worker(tmp_path):
+    """The engine is the child of a shell, in the middle of a move."""
+    script = tmp_path / "engine.sh"
+    script.write_text(f"#!/bin/sh\n{sys.executable} {FAKE} hang 1 {tmp_path}\ntrue\n")
+    script.chmod(0o755)
+    crew, _, tasks = start(tmp_path, players=(f"gtp:{script}", "random"), games=2)
+    crew.give(crew.hire((0, 0)), tasks[0])
+    deadline_s = time.monotonic() + 120
+    while not any("genmove" in log.read_text() for log in tmp_path.glob("*.log")):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    assert running_with(tmp_path)
+    crew.close()
+    deadline_s = time.monotonic() + 10
+    while running_with(tmp_path) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert running_with(tmp_path) == []
+
+
+def running_with(path: Path) -> list[str]:
+    """Return the command lines that name a path."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if str(path) in words:
+            found.append(words)
+    return found

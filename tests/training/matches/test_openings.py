@@ -1,5 +1,7 @@
 """Openings: legal, distinct up to symmetry, reproducible, and readable from SGF."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,14 @@ def test_a_board_that_has_not_so_many_openings_is_one_line(size, plies, count):
         sample_openings(rules, plies, count, seed=0)
 
 
+def test_gates_do_with_the_openings_that_a_board_has():
+    rules = Rules(size=2, komi=1, move_limit=16)
+    few = sample_openings(rules, 2, 40, seed=0, at_most=True)
+    assert 0 < len(few) < 40
+    assert len({canonical_key(Position.from_moves(rules, o.moves)) for o in few}) == len(few)
+    assert even_openings(rules, 2, 40, seed=0) == few
+
+
 def test_no_suicide_and_no_eye_is_filled():
     rules = Rules(size=3, komi=9)
     for opening in sample_openings(rules, plies=6, count=40, seed=2):
@@ -102,6 +112,18 @@ def test_a_book_of_text(tmp_path):
     book = book_openings(str(path), RULES)
     assert [opening.name for opening in book] == ["E5 C3", "E5 C4 PASS"]
     assert book[0].moves == (40, 56)
+
+
+def test_a_book_of_text_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("C3\n", encoding="utf-8-sig")
+    assert [opening.name for opening in book_openings(str(path), RULES)] == ["C3"]
+
+
+def test_the_name_of_an_opening_is_text(tmp_path):
+    """As SGF will hold it, whatever bytes the name of its file has."""
+    write_sgf(tmp_path / os.fsdecode(b"b\xff.sgf"), SgfGame(size=9, moves=((1, 40),)))
+    assert [opening.name for opening in book_openings(str(tmp_path), RULES)] == ["b?"]
 
 
 @pytest.mark.parametrize(
