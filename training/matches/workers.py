@@ -252,24 +252,28 @@ def _work(
     player: TaskPlayer | None = None
     message: Any
     try:
-        player = TaskPlayer(config, stream, transcripts)
-        while True:
-            task = pipe.recv()
-            for game in player.play(task):
-                pipe.send(game)
-            pipe.send(0)
-    except (EOFError, BrokenPipeError, KeyboardInterrupt):
-        pass
-    except HonteError as error:
-        message = str(error)
-        pipe.send(message)
-    finally:
+        try:
+            player = TaskPlayer(config, stream, transcripts)
+            while True:
+                task = pipe.recv()
+                for game in player.play(task):
+                    pipe.send(game)
+                pipe.send(0)
+        except (EOFError, BrokenPipeError):
+            pass
+        except HonteError as error:
+            message = str(error)
+            pipe.send(message)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the driver kills who takes too long
+    except KeyboardInterrupt:
+        pass  # it may come at any moment up to here, when a match has ended, too
+    finally:
         if player is not None:
             player.close()
 
 
 def _interrupt(signum: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

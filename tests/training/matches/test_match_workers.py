@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from go_env.errors import HonteError
+from training.matches import workers
 from training.matches.plan import MatchConfig, parse_players, plan
 from training.matches.workers import ProcessCrew, WorkerPool
 
@@ -30,10 +31,10 @@ def test_games_of_a_dead_worker_are_played_by_another(tmp_path):
         if len(played) in (1, 9):
             for worker in crew._processes.values():
                 os.kill(worker.pid, signal.SIGKILL)
-    workers = list(crew._processes.values())
+    crowd = list(crew._processes.values())
     pool.close()
     assert sorted(played) == sorted({(pair, leg) for pair in range(12) for leg in (0, 1)})
-    assert all(not worker.is_alive() for worker in workers)
+    assert all(not worker.is_alive() for worker in crowd)
 
 
 def test_a_task_that_kills_every_worker_is_given_up(tmp_path):
@@ -57,11 +58,11 @@ def test_closing_in_the_middle_leaves_no_process(tmp_path):
     crew, pool, tasks = start(tmp_path, games=200)
     games = pool.play(tasks)
     next(games)
-    workers = list(crew._processes.values())
-    assert workers
+    crowd = list(crew._processes.values())
+    assert crowd
     games.close()
     pool.close()
-    assert all(not worker.is_alive() for worker in workers)
+    assert all(not worker.is_alive() for worker in crowd)
 
 
 def test_an_engine_behind_a_script_ends_with_its_worker(tmp_path):
@@ -81,6 +82,31 @@ def test_an_engine_behind_a_script_ends_with_its_worker(tmp_path):
     while running_with(tmp_path) and time.monotonic() < deadline_s:
         time.sleep(0.05)
     assert running_with(tmp_path) == []
+
+
+def test_a_worker_that_is_stopped_as_its_match_ends_stops_in_silence(tmp_path, monkeypatch):
+    """The signal is taken at the last moment: where further ones begin to be ignored."""
+
+    class Pipe:
+        def recv(self):
+            raise EOFError
+
+    def taken(number, handler):
+        if handler is signal.SIG_IGN and not closed:
+            monkeypatch.undo()
+            workers._interrupt(signal.SIGTERM, None)
+
+    closed = []
+    monkeypatch.setattr(workers.TaskPlayer, "close", lambda player: closed.append(player))
+    close = workers.TaskPlayer.close
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(workers.signal, "signal", taken)
+    monkeypatch.setattr(workers, "TaskPlayer", lambda *_: type("Player", (), {"close": close})())
+    try:
+        workers._work(Pipe(), MatchConfig(("random", "random")), (0,), tmp_path)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(closed) == 1
 
 
 def running_with(path: Path) -> list[str]:
