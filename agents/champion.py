@@ -25,8 +25,13 @@ def find_checkpoint(target: str) -> Path:
         with safetensors.safe_open(path, framework="numpy"):
             return path
     except (safetensors.SafetensorError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise HonteError(f"{path}: truncated or no safetensors file ({reason})") from None
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: Path | str, error: Exception) -> HonteError:
+    """Return in one line what safetensors says of a file that it cannot open."""
+    reason = " ".join(str(error).split())
+    return HonteError(f"{path}: truncated or no safetensors file ({reason})")
 
 
 def pinned(target: str) -> str:

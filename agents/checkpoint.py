@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from agents.champion import unreadable
 from agents.network import Network, NetworkConfig
 from go_env.errors import HonteError
 from go_env.features import feature_set
@@ -102,8 +103,7 @@ def load_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         metadata = json.loads(header[_KEY])
     except (safetensors.SafetensorError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise HonteError(f"{path}: truncated or no safetensors file ({reason})") from None
+        raise unreadable(path, error) from None
     except (KeyError, ValueError, RecursionError):
         raise HonteError(f"{path}: a safetensors file, but not written by honte") from None
     if not isinstance(metadata, dict):

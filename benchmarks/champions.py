@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from agents.checkpoint import load_checkpoint
+from benchmarks.command_line import run
 from benchmarks.families import honte
 from go_env.errors import HonteError
 from training.matches.plan import parse_players
@@ -144,7 +145,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except HonteError as error:
-        sys.exit(f"champions: {error}")
+    run(main)

@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from agents.checkpoint import load_checkpoint, save_checkpoint
+from benchmarks.command_line import counted, run
 from benchmarks.families import honte
 from go_env.errors import HonteError
 from go_env.features import feature_set
@@ -47,11 +48,7 @@ class Variant:
     @classmethod
     def parse(cls, text: str) -> Variant:
         """Read NAME:GAMES[,KEY=VALUE]..."""
-        name, _, rest = text.partition(":")
-        games, *overrides = rest.split(",")
-        if not name or not games.isdecimal() or int(games) < 1:
-            raise HonteError(f"'{text}' is no learner: write NAME:GAMES[,KEY=VALUE]...")
-        return cls(name, int(games), tuple(overrides))
+        return cls(*counted(text, "learner: write NAME:GAMES[,KEY=VALUE]..."))
 
 
 def recorded(store: ModelStore) -> Iterator[GameRecord]:
@@ -132,7 +129,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except HonteError as error:
-        sys.exit(f"learners: {error}")
+    run(main)

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from agents.base import Agent
 from agents.registry import make_agent
+from benchmarks.command_line import run
 from go_env.coords import BLACK
 from go_env.errors import HonteError
 from go_env.position import Position
@@ -75,7 +76,4 @@ def write_even(
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except HonteError as error:
-        sys.exit(f"openings: {error}")
+    run(main)

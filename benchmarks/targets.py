@@ -35,6 +35,7 @@ from scipy import special
 
 from agents.champion import find_checkpoint
 from agents.inference import network_evaluator
+from benchmarks.command_line import counted, run
 from go_env.errors import HonteError
 from go_env.position import Position
 from mcts.config import SearchConfig
@@ -65,13 +66,10 @@ class Variant:
     @classmethod
     def parse(cls, text: str) -> Variant:
         """Read NAME:SIMS[,search.KEY=VALUE]..."""
-        name, _, rest = text.partition(":")
-        simulations, *overrides = rest.split(",")
-        if not name or not simulations.isdecimal() or int(simulations) < 1:
-            raise HonteError(f"'{text}' is no variant: write NAME:SIMS[,search.KEY=VALUE]...")
-        if not all(override.startswith("search.") for override in overrides):
+        parts = counted(text, "variant: write NAME:SIMS[,search.KEY=VALUE]...")
+        if not all(override.startswith("search.") for override in parts[2]):
             raise HonteError(f"'{text}' sets other things: only search.KEY=VALUE can be set here")
-        return cls(name, int(simulations), tuple(overrides))
+        return cls(*parts)
 
     def search(self, base: SearchConfig) -> SearchConfig:
         """Return the configuration that the overrides make of this one."""
@@ -243,7 +241,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except HonteError as error:
-        sys.exit(f"targets: {error}")
+    run(main)

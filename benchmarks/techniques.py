@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from scipy import stats
 
+from benchmarks.command_line import run
 from benchmarks.trainings import Plan, applicable, arguments, done, each, play, played, train
 from go_env.errors import HonteError
 from training.files import publish_text
@@ -202,7 +203,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except HonteError as error:
-        sys.exit(f"techniques: {error}")
+    run(main)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -29,6 +30,8 @@ from training.settings import to_mapping
 from training.trainer import Trainer
 from training.worker import is_installed
 
+T = TypeVar("T")
+
 
 @contextmanager
 def open_run(
@@ -49,11 +52,10 @@ def open_run(
         config = replace(config, loop=replace(config.loop, hours=hours, games=0))
     store = ModelStore(Path(run_dir))
     with store:
-        refuse_another_kind(config, store)
-        if not config.start_from and store.numbers() and store.config_path.is_file():
-            begun = load_earlier(str(store.config_path))
-            config = replace(config, start_from=begun.start_from)  # said once, it holds
-        changed, resumed = settle_config(config, store, load_earlier)
+        earlier = earlier_config(config, store, load_earlier)
+        if earlier and not config.start_from and store.numbers():
+            config = replace(config, start_from=earlier.start_from)  # said once, it holds
+        changed, resumed = settle_config(config, earlier, store), earlier is not None
         with open_log(store, clock) as log:
             log.emit("config", **_description(config, name, runner, workers, changed, resumed))
             for spec in config.loop.anchors if config.loop.rate_games else ():
@@ -73,38 +75,38 @@ def open_log(
             yield log
 
 
-def refuse_another_kind(config: object, store: ModelStore) -> None:
-    """Raise HonteError if the directory holds a run with sections that this kind does not have."""
+def earlier_config(config: object, store: ModelStore, load: Callable[[str], T]) -> T | None:
+    """Return what `load` reads of the run that lies in the directory; None if there is none.
+
+    Raises HonteError if that has sections that the kind of `config` does not have.
+    """
     if not store.config_path.is_file():
-        return
-    other = read_values(str(store.config_path)).keys() - to_mapping(config).keys()
+        return None
+    path = str(store.config_path)
+    other = read_values(path).keys() - to_mapping(config).keys()
     if other:
         raise HonteError(
             f"{store.root} holds a run of another kind (config.toml has '{min(other)}'): "
             "use a new --run directory"
         )
+    return load(path)
 
 
-def settle_config(
-    config: object, store: ModelStore, load: Callable[[str], object]
-) -> tuple[list[str], bool]:
-    """Write the configuration, or check it against the one that the run began with.
+def settle_config(config: object, earlier: object | None, store: ModelStore) -> list[str]:
+    """Write the configuration, after a check against the one that the run began with.
 
-    Returns:
-        Keys in which it differs from the one before, and whether there was one.
+    Returns the keys in which it differs from the earlier one.
     """
     changed: list[str] = []
-    resumed = store.config_path.is_file()
-    if resumed:
-        before = to_mapping(load(str(store.config_path)))
-        changed = changed_keys(before, to_mapping(config))
+    if earlier is not None:
+        changed = changed_keys(to_mapping(earlier), to_mapping(config))
         fixed = [key for key in changed if key.split(".")[0] in FIXED_KEYS]
         if fixed and (store.numbers() or store.chunks()):  # else there is nothing to spoil
             raise HonteError(
                 f"{store.root} was begun with another {fixed[0]}: use a new --run directory"
             )
     publish_text(store.config_path, config_toml(config))
-    return changed, resumed
+    return changed
 
 
 def _description(

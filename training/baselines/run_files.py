@@ -14,7 +14,7 @@ from training.baselines.config import Algorithm, BaselineConfig, QRunConfig, loa
 from training.baselines.trainer import BaselineTrainer
 from training.config import config_hash, provenance
 from training.model_store import ModelStore
-from training.run_files import open_log, refuse_another_kind, settle_config
+from training.run_files import earlier_config, open_log, settle_config
 
 
 @contextmanager
@@ -32,10 +32,9 @@ def open_baseline(
         config = replace(config, loop=replace(config.loop, minutes=minutes, rounds=0))
     store = ModelStore(Path(run_dir))
     with store:
-        refuse_another_kind(config, store)
-        changed, resumed = settle_config(
-            config, store, lambda path: load_baseline(_algorithm(config), path)
-        )
+        algorithm = _algorithm(config)
+        earlier = earlier_config(config, store, lambda path: load_baseline(algorithm, path))
+        changed, resumed = settle_config(config, earlier, store), earlier is not None
         with open_log(store) as log:
             trainer = BaselineTrainer(config, store, log)
             facts = _description(trainer) | {"changed": changed, "resumed": resumed}
