@@ -115,17 +115,19 @@ class Search:
         simulations: int | NDArray[np.int32],
         rng: np.random.Generator | None = None,
         noise: NDArray[np.float32] | None = None,
+        considered: int = 0,
     ) -> SearchResult:
         """Search every root with so many new simulations (an array: for each; 0: leave it out).
 
         Noise is drawn from `rng` as the configuration says, or handed in ([G, A], see
-        `root.draw_noise`); with neither there is none. What the evaluator raises is passed on, and
-        all trees are given up: leaves that still wait would make them wrong.
+        `root.draw_noise`); with neither there is none. `considered`, where above 0, takes the
+        place of the configuration's. What the evaluator raises is passed on, and all trees are
+        given up: leaves that still wait would make them wrong.
         """
         if np.min(simulations) < 0:
             raise HonteError(f"{np.min(simulations)} simulations: use 0 or more for each game")
         try:
-            return self._run(simulations, rng, noise)
+            return self._run(simulations, rng, noise, considered or self.config.considered)
         except BaseException:
             self.forest.states["num_nodes"] = self.forest.states["num_edges"] = 0
             raise
@@ -135,6 +137,7 @@ class Search:
         simulations: int | NDArray[np.int32],
         rng: np.random.Generator | None,
         noise: NDArray[np.float32] | None,
+        considered: int,
     ) -> SearchResult:
         f = self.forest
         targets = np.broadcast_to(np.asarray(simulations, np.int32), self.games)
@@ -155,7 +158,7 @@ class Search:
                 f.nodes, f.priors, f.actions, f.states, f.banned, noise,
                 self.config.dirichlet_fraction, clean,
             )  # fmt: skip
-        schedule = self._prepare(targets, noise)
+        schedule = self._prepare(targets, noise, min(considered, self.actions))
         self._pipeline.run(f, groups, lambda part: part.collect(schedule, self._params))
         result = self._conclude()
         if clean is not None:
@@ -163,10 +166,10 @@ class Search:
         return result
 
     def _prepare(
-        self, targets: NDArray[np.int32], noise: NDArray[np.float32] | None
+        self, targets: NDArray[np.int32], noise: NDArray[np.float32] | None, considered: int
     ) -> NDArray[np.int32]:
         """Set up the rule of the roots; return the sequential-halving table."""
-        f, considered = self.forest, min(self.config.considered, self.actions)
+        f = self.forest
         gumbel = self.config.root == "gumbel"
         silent = np.zeros((1, 1), np.float32)
         root.prepare_roots(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from go_env.errors import HonteError
 from go_env.rules import fair_komi
+from mcts.config import SearchConfig
 from training.self_play import SelfPlayConfig
 
 
@@ -69,6 +70,15 @@ def full_simulations(config: SelfPlayConfig, progress: float) -> int:
     """Return the simulations of a full search: linear in the budget spent."""
     gap = config.simulations - config.first_simulations
     return config.first_simulations + round(gap * progress)
+
+
+def considered_moves(config: SelfPlayConfig, search: SearchConfig, progress: float) -> int:
+    """Return the root actions that a search considers: geometric in the budget spent.
+
+    A weak player's policy hides good moves, a strong one's does not (RESULTS.md, targets).
+    """
+    first, last = config.first_considered or search.considered, search.considered
+    return round(first * (last / first) ** progress)
 
 
 def komi_for(size: int, run_size: int, run_komi: float) -> float:

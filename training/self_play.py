@@ -34,6 +34,7 @@ class SelfPlayConfig:
     threads: int = 1  # that search; 0: one a core
     simulations: int = 32  # of a full search, at the end of the run
     first_simulations: int = 16  # of a full search, at the start of the run
+    first_considered: int = 0  # root actions at the start of the run; 0: search.considered always
     fast_fraction: float = 0.0  # of the moves get a fast search and no policy target; KataGo: 0.75
     fast_simulations: int = 12
     opening_moves: float = 0.04  # mean number of raw-policy opening moves, per point; KataGo: 0.04
@@ -62,6 +63,8 @@ class SelfPlayConfig:
             raise HonteError(
                 "self_play needs fast_simulations from 2, fork_choices and decided_moves from 1"
             )
+        if self.first_considered < 0 or self.first_considered == 1:
+            raise HonteError("self_play.first_considered must be 0 or at least 2")
         if self.bootstrap_games < 0 or not 0 < self.move_limit <= 100:
             raise HonteError("self_play needs bootstrap_games from 0, a move_limit up to 100")
         for name in _FRACTIONS:
@@ -90,6 +93,7 @@ class PlayPlan:
     fair_komi: float
     even_komi: float  # at which today's players win equally often
     model: int  # number of the weights
+    considered: int = 0  # root actions that a search considers; 0: as configured
     rollouts: bool = False  # random playouts judge instead of the network
 
 
@@ -154,7 +158,7 @@ class SelfPlay:
             simulations[:] = config.fast_simulations
         simulations[light] = min(config.fast_simulations, plan.simulations)
         simulations[opening] = 1
-        result = self.search.run(simulations, self._rng)
+        result = self.search.run(simulations, self._rng, considered=plan.considered)
         actions = self._choose(result, opening, ply)
         self._record(result, actions, ply, full & ~opening & ~light)
         if not plan.rollouts:  # one random game's result is no value of a network

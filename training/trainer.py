@@ -26,7 +26,7 @@ from training.metrics import MetricsLog
 from training.model_store import ModelStore
 from training.records import DamagedChunk, GameRecord, load_games, save_games, why_refused
 from training.replay import ReplayWindow
-from training.schedule import full_simulations, komi_for
+from training.schedule import considered_moves, full_simulations, komi_for
 from training.self_play import PlayPlan
 from training.telemetry import LearnerMeter, SelfPlayMeter, game_event, of_champions, rating_table
 from training.worker import PlayResult, PlayTask, RatingResult
@@ -122,7 +122,8 @@ class Trainer:
         even = float(np.median(scores)) if scores else unknown
         simulations = full_simulations(config.self_play, progress)
         rollouts = self.window.games_made < config.self_play.bootstrap_games
-        plan = PlayPlan(simulations, fair, even, self.playing, rollouts)
+        considered = considered_moves(config.self_play, config.search, progress)
+        plan = PlayPlan(simulations, fair, even, self.playing, considered, rollouts)
         return PlayTask(size, config.loop.rounds, plan)
 
     def weights(self, number: int) -> dict[str, NDArray[np.float32]]:

@@ -69,6 +69,21 @@ def test_tables_hold_all_schedules() -> None:
             )
 
 
+def test_one_search_can_consider_other_numbers_than_the_configured() -> None:
+    root = [Position.initial(Rules(5))]
+    searches = [
+        Search(UniformEvaluator(), SearchConfig(considered=considered), Rules(5), 1, 62)
+        for considered in (3, 9)
+    ]
+    for search in searches:
+        search.set_positions(root)
+    few, many = searches
+    np.testing.assert_array_equal(few.run(60, considered=9).visits, many.run(60).visits)
+    for search in searches:
+        search.set_positions(root)
+    assert np.count_nonzero(few.run(60).visits) == 3
+
+
 def test_no_more_actions_are_considered_than_there_are() -> None:
     visits = []
     for considered in (26, 10**12):

@@ -266,19 +266,26 @@ def test_a_finished_run_ends_at_once_and_more_budget_goes_on(
 
 
 def test_hours_plan_the_whole_run(tmp_path: Path) -> None:
-    """The learning rate follows the budget: low at its end, warm again when it has grown."""
+    """The learning rate follows the budget: low at its end, warm again when it has grown.
+
+    So do the searches of the next task.
+    """
     now = [0.0]
-    config = tiny_config()
+    config = tiny_config(simulations=102)
+    config = replace(config, self_play=replace(config.self_play, first_considered=16))
     with open_run(config, tmp_path, 1.0, "", "local", 1, clock=lambda: now[0]) as trainer:
         assert trainer.config.loop.games == 0
         now[0] = 3600 * 0.99
         assert trainer.progress == pytest.approx(0.99)
         low = trainer.config.learner.rate(1000, trainer.progress)
+        assert trainer.next_task().plan.considered == 4
         trainer.finish("enough")
     with open_run(config, tmp_path, 2.0, "", "local", 1, clock=lambda: now[0]) as trainer:
         assert trainer.progress == pytest.approx(0.495, abs=1e-3)
         assert not trainer.finished
         assert trainer.config.learner.rate(1000, trainer.progress) > 10 * low
+        plan = trainer.next_task().plan
+        assert (plan.simulations, plan.considered) == (52, 8)
     assert events(tmp_path, "config")[-1]["changed"] == ["loop.hours"]
 
 

@@ -143,6 +143,16 @@ def test_no_pass_alive_point_is_filled() -> None:
                     assert alive[action] == 0
 
 
+def test_the_plan_says_how_many_root_actions_are_considered() -> None:
+    config = replace(CONFIG, fast_fraction=0.0, opening_moves=0.0)
+    searched = []
+    for considered in (0, 2, 12):
+        self_play = player(SearchConfig(considered=6, reuse=False), config)
+        self_play.play(1, replace(plan(), considered=considered))
+        searched.append(int((self_play.search.forest.counts > 0).sum(axis=1).max()))
+    assert searched == [6, 2, 12]
+
+
 def test_komi_is_drawn_around_the_two_centers() -> None:
     config = SelfPlayConfig(games=4000, simulations=2, first_simulations=2, even_komi=0.25)
     many = player(config=config)
