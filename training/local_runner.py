@@ -38,6 +38,7 @@ def run(
             _learn(trainer, worker)
         trainer.publish()
         _judge(trainer, worker)
+        _rate(trainer, worker)
         trainer.finish("the budget is spent")
 
 
@@ -49,25 +50,23 @@ def _learn(trainer: Trainer, worker: Worker) -> None:
             trainer.publish()
             if trainer.gate_due:
                 _judge(trainer, worker)
+            _rate(trainer, worker)
 
 
 def _judge(trainer: Trainer, worker: Worker) -> None:
-    """Let the gate judge the newest model, and rate it if it is the new champion."""
-    champion, candidate = trainer.store.champion(), trainer.model
-    if champion is None:
+    """Let the gate judge the newest model."""
+    champion, candidate = trainer.champion, trainer.model
+    if not champion:
         trainer.crown_first()
-    elif champion.number < candidate:
+    elif champion < candidate:
         trainer.put_forward(candidate)
         start_s = time.monotonic()
-        verdict = worker.gate(
-            trainer.weights(candidate), trainer.weights(champion.number), candidate
-        )
+        verdict = worker.gate(trainer.weights(candidate), trainer.weights(champion), candidate)
         trainer.take_verdict(candidate, verdict, time.monotonic() - start_s)
-    _rate(trainer, worker)
 
 
 def _rate(trainer: Trainer, worker: Worker) -> None:
-    """Let a champion that has no rating play for it."""
+    """Let a champion that has no rating play for it, if it is time."""
     number = trainer.unrated
     if number:
         start_s = time.monotonic()

@@ -77,8 +77,7 @@ class _Crew:
     def __post_init__(self) -> None:
         self._members = [self._hire() for _ in range(self.size)]
         self._waiting = [("gate", model) for model in self.trainer.candidates]
-        if self.trainer.unrated:
-            self._request_ratings(self.trainer.unrated)
+        self._request_ratings()
 
     def turn(self) -> None:
         """Give idle workers something to do, learn a little, take in what is finished."""
@@ -126,10 +125,9 @@ class _Crew:
             self._start(member, "play", task.plan.model, member.actor.play.remote(task, weights))
 
     def _start_judgement(self, member: _Member, job: str, model: int) -> None:
-        champion = self.trainer.store.champion()
-        mine = self._reference(model)
-        if job == "gate" and champion is not None and champion.number < model:
-            call = member.actor.gate.remote(mine, self._reference(champion.number), model)
+        champion, mine = self.trainer.champion, self._reference(model)
+        if job == "gate" and 0 < champion < model:
+            call = member.actor.gate.remote(mine, self._reference(champion), model)
             self._start(member, job, model, call)
         elif job == "rate":
             earlier = self.trainer.yardsticks(model)
@@ -163,12 +161,12 @@ class _Crew:
         if member.job == "play":
             assert isinstance(result, PlayResult)
             self.trainer.absorb(result)
-        elif member.job == "gate":
+            return
+        if member.job == "gate":
             self.trainer.take_verdict(member.subject, result, duration_s)
-            if result.promoted:
-                self._request_ratings(member.subject)
         else:
             self.trainer.take_ratings(member.subject, result, duration_s)
+        self._request_ratings()
 
     def _replace(self, member: _Member, error: RayError) -> None:
         """Hire another worker for one that died; give its judgement to the next."""
@@ -189,26 +187,29 @@ class _Crew:
         self.trainer.publish()
         if self.trainer.gate_due:
             self._request_verdict()
+        self._request_ratings()
 
     def _request_verdict(self) -> None:
         """Put the newest model before the gate, unless an older one still waits there."""
         model = self.trainer.model
-        if self.trainer.store.champion() is None:
+        if not self.trainer.champion:
             self.trainer.crown_first()
-            self._request_ratings(model)
+            self._request_ratings()
         elif not any(m.job == "gate" and m.call is not None for m in self._members):
             self._waiting = [job for job in self._waiting if job[0] != "gate"] + [("gate", model)]
             self.trainer.put_forward(model)
 
-    def _request_ratings(self, model: int) -> None:
-        if self.trainer.config.loop.rate_games:
-            self._waiting.append(("rate", model))
+    def _request_ratings(self) -> None:
+        """Ask for the rating of the champion, unless one is asked for or being played."""
+        waits = any(job == "rate" for job, _ in self._waiting)
+        plays = any(m.job == "rate" and m.call is not None for m in self._members)
+        if self.trainer.unrated and not waits and not plays:
+            self._waiting.append(("rate", self.trainer.unrated))
 
     def _reference(self, number: int) -> Any:
         """Return the object-store reference of a model's weights, put there once."""
         if number not in self._weights:
-            champion = self.trainer.store.champion()
-            kept = {number, self.trainer.model, 0 if champion is None else champion.number}
+            kept = {number, self.trainer.model, self.trainer.champion}
             self._weights = {n: ref for n, ref in self._weights.items() if n in kept}
             self._weights[number] = ray.put(self.trainer.weights(number))
         return self._weights[number]

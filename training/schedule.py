@@ -20,8 +20,9 @@ class LoopConfig:
     rounds: int = 8  # moves in every game between two looks of a worker at newer weights
     publish_steps: int = 200  # learner steps between two models
     gate_every: int = 4  # models between two candidates for the gate
-    judge_share: float = 0.15  # of the time for gates and ratings; after more, candidates wait
+    judge_share: float = 0.15  # of the time for gates; after more, candidates wait
     rate_games: int = 32  # against each anchor, whenever there is a new champion; 0: never
+    rate_share: float = 0.15  # of the time for ratings; after more, champions wait for theirs
     rate_simulations: int = 64
     anchors: tuple[str, ...] = ("random", "rollout?sims=1000")
     workers: int = 0  # processes that play, under Ray; 0: one a core
@@ -44,8 +45,8 @@ class LoopConfig:
             raise HonteError("loop games, workers, most_due_steps, rate_games must not be negative")
         if self.rate_simulations < 1:
             raise HonteError("loop.rate_simulations must be at least 1")
-        if not 0 < self.judge_share <= 1:
-            raise HonteError("loop.judge_share must be above 0 and at most 1")
+        if not (0 < self.judge_share <= 1 and 0 < self.rate_share <= 1):
+            raise HonteError("loop judge_share and rate_share must be above 0 and at most 1")
         if not all(0 <= share <= 1 for share in (self.first_small_share, self.last_small_share)):
             raise HonteError("loop first_small_share and last_small_share must be from 0 to 1")
         if not self.small_sizes and (self.first_small_share or self.last_small_share):
@@ -59,6 +60,11 @@ class LoopConfig:
     def may_judge(self, judged_s: float, elapsed_s: float) -> bool:
         """Tell whether there is time for a gate; with a budget by games there always is."""
         return self.games > 0 or judged_s <= self.judge_share * elapsed_s
+
+    def may_rate(self, rated_s: float, elapsed_s: float) -> bool:
+        """Tell whether there is time for a rating; at the end of the run there always is."""
+        spent = self.progress(elapsed_s, 0) >= 1.0
+        return self.games > 0 or spent or rated_s <= self.rate_share * elapsed_s
 
     def small_share(self, progress: float) -> float:
         """Return the share of rounds on smaller boards."""

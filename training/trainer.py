@@ -53,15 +53,14 @@ class Trainer:
         self.candidates: set[int] = set()  # models that wait for the gate's verdict
         self.starts = 0
         self.finished = False  # it came to its end, and its budget has not grown since
-        self.evaluations = 0
-        self.rejected = 0
+        self.evaluations = self.rejected = 0
         self._parent: dict[str, Any] = {}  # what made the weights that the run began with
         self._weights: dict[int, dict[str, NDArray[np.float32]]] = {}
         self._follow_champion = config.gate.mode == "strict"
         self._scores: dict[int, deque[float]] = {}
         self._matches: list[tuple[str, str, float]] = []  # (Black, White, Black's score)
         self._published_at = 0  # learner steps
-        self._judged_s = 0.0  # spent on gates and ratings
+        self._judged_s = self._rated_s = 0.0  # spent on gates, on ratings
         self._rated = 0  # number of the champion that was rated last
         self._learning = LearnerMeter()
         self._bell = AlarmBell(config.rules.size)
@@ -87,28 +86,30 @@ class Trainer:
     @property
     def gate_due(self) -> bool:
         """Whether the newest model is a candidate, and gates have not taken their share of time."""
-        champion, loop = self.store.champion(), self.config.loop
-        return champion is None or (
-            self.model > champion.number
+        loop = self.config.loop
+        return not self.champion or (
+            self.model > self.champion
             and self.model % loop.gate_every == 0
             and loop.may_judge(self._judged_s, self._log.elapsed_s)
         )
 
     @property
+    def champion(self) -> int:
+        """Number of the champion, 0 before the first."""
+        champion = self.store.champion()
+        return 0 if champion is None else champion.number
+
+    @property
     def playing(self) -> int:
         """Number of the model that self-play uses."""
-        champion = self.store.champion()
-        if champion is not None and self._follow_champion:
-            return champion.number
-        return self.model
+        return (self._follow_champion and self.champion) or self.model
 
     @property
     def unrated(self) -> int:
-        """Number of the champion while its rating is still to be played, else 0."""
-        champion = self.store.champion()
-        if champion is None or champion.number <= self._rated or not self.config.loop.rate_games:
-            return 0
-        return champion.number
+        """Number of the champion whose rating is to be played now, or 0."""
+        champion, loop = self.champion, self.config.loop
+        may_rate = loop.rate_games > 0 and loop.may_rate(self._rated_s, self._log.elapsed_s)
+        return champion if champion > self._rated and may_rate else 0
 
     def next_task(self) -> PlayTask:
         """Return the next piece of self-play; the size is drawn by today's shares."""
@@ -214,8 +215,7 @@ class Trainer:
         """Promote the candidate or not; go back to the champion's games after a clear loss."""
         self.candidates.discard(candidate)
         self._judged_s += duration_s
-        champion = self.store.champion()
-        before = 0 if champion is None else champion.number
+        before = self.champion
         details = {key: value for key, value in asdict(verdict).items() if key != "results"}
         if verdict.promoted:
             self.store.promote(candidate, details)
@@ -234,7 +234,7 @@ class Trainer:
     def take_ratings(self, number: int, result: RatingResult, duration_s: float) -> None:
         """Add a champion's games against the anchors and fit all ratings anew."""
         self._rated = max(self._rated, number)
-        self._judged_s += duration_s
+        self._rated_s += duration_s
         name = f"model {number}"
         for problem in result.problems:
             self.alarm("anchor", problem)
@@ -257,10 +257,9 @@ class Trainer:
         """Say how the run ended."""
         self.finished = True
         self.save()
-        champion = self.store.champion()
         self._log.emit(
             "done", reason=reason, games=self.window.games_made, step=self.learner.steps,
-            champion=None if champion is None else champion.number, evaluations=self.evaluations,
+            champion=self.champion or None, evaluations=self.evaluations,
         )  # fmt: skip
 
     # --- state on disk --------------------------------------------------------------------------
@@ -279,6 +278,7 @@ class Trainer:
             "published_at": self._published_at,
             "rated": self._rated,
             "judged_s": self._judged_s,
+            "rated_s": self._rated_s,
             "follow_champion": self._follow_champion,
             "games_made": self.window.games_made,
             "rows_made": self.window.rows_made,
@@ -318,7 +318,7 @@ class Trainer:
             self.publish()
         else:
             self.save()  # no later start may repeat this one's game numbers and random streams
-        if config.start_from and self.model == 1 and self.store.champion() is None:
+        if config.start_from and self.model == 1 and not self.champion:
             self.crown_first()  # what it began with is to be beaten
 
     def _take_state(self, state: dict[str, Any]) -> None:
@@ -327,7 +327,7 @@ class Trainer:
         self.evaluations, self.rejected = state["evaluations"], state["rejected"]
         self._parent = state.get("parent", {})
         self._published_at = state["published_at"]
-        self._judged_s = state.get("judged_s", 0.0)
+        self._judged_s, self._rated_s = state.get("judged_s", 0.0), state.get("rated_s", 0.0)
         self._follow_champion = self._follow_champion or state["follow_champion"]
         self._matches = [(black, white, score) for black, white, score in state["matches"]]
         self._rng.bit_generator.state = state["rng"]

@@ -344,6 +344,32 @@ def test_no_model_is_its_own_yardstick(tmp_path: Path) -> None:
         assert list(trainer.yardsticks(3)) == [2]
 
 
+def test_ratings_wait_while_they_have_taken_their_share_of_time(tmp_path: Path) -> None:
+    """However long they took, they keep no candidate from its gate; the end is always rated."""
+    config = tiny_config(games=0)
+    config = replace(config, loop=replace(config.loop, games=0, hours=1.0, rate_share=0.1))
+    now = 0.0
+    with open_run(config, tmp_path, None, "", "local", 1, clock=lambda: now) as trainer:
+        trainer.crown_first()
+        assert trainer.unrated == 1
+        now = 100.0
+        trainer.take_ratings(1, RatingResult(problems=["nobody there"]), 60.0)
+        candidate = trainer.publish()
+        assert trainer.gate_due
+        trainer.take_verdict(candidate, verdict(promoted=True), 1.0)
+        assert trainer.unrated == 0
+    with open_run(config, tmp_path, None, "", "local", 1, clock=lambda: now) as trainer:
+        now = 599.0
+        assert trainer.unrated == 0
+        now = 600.0
+        assert trainer.unrated == 2
+        trainer.take_ratings(2, RatingResult(problems=["nobody there"]), 900.0)
+        trainer.take_verdict(trainer.publish(), verdict(promoted=True), 1.0)
+        assert trainer.unrated == 0
+        now = 3600.0
+        assert trainer.unrated == 3
+
+
 def test_gates_wait_while_they_have_taken_their_share_of_time(tmp_path: Path) -> None:
     config = tiny_config(games=0)
     config = replace(config, loop=replace(config.loop, games=0, hours=1.0, judge_share=0.1))
