@@ -24,7 +24,7 @@ from training.run_files import open_run
 from training.trainer import SPENT_BEFORE, Trainer
 from training.worker import PlayResult, Worker
 
-_LEARN_STEPS = 8  # learner steps between two looks at the workers
+_LOOK_EVERY_S = 0.1  # at the workers, while there is something to learn; a step is not cut
 _IDLE_WAIT_S = 0.5
 _MOST_DEATHS = 20  # of workers in one kind of job, without one result between them
 
@@ -84,10 +84,20 @@ class _Crew:
         for member in self._members:
             if member.call is None:
                 self._assign(member)
-        learned = self.trainer.learn(_LEARN_STEPS)
+        learned = self._learn()
         if self.trainer.publish_due:
             self._publish()
         self._collect(0.0 if learned else _IDLE_WAIT_S)
+
+    def _learn(self) -> bool:
+        """Make the steps that fit between two looks at the workers; tell whether there was one.
+
+        A worker that waits for its next task costs a core, where each has one of its own.
+        """
+        end, steps = time.monotonic() + _LOOK_EVERY_S, 0
+        while time.monotonic() < end and not self.trainer.publish_due and self.trainer.learn(1):
+            steps += 1
+        return steps > 0
 
     def finish(self) -> None:
         """Publish the last weights and let the gate have its say about them."""

@@ -235,6 +235,38 @@ def test_the_crew_on_ray_asks_for_a_missing_rating(
         assert ray_runner._Crew(trainer, 1)._waiting == [("rate", 1)]
 
 
+@pytest.mark.parametrize(
+    ("seconds_a_step", "due", "publish_after", "expected"),
+    [(0.03, 99, 99, 4), (0.5, 99, 99, 1), (0.03, 2, 99, 2), (0.03, 99, 3, 3), (0.03, 0, 99, 0)],
+)
+def test_the_crew_on_ray_looks_at_its_workers_every_tenth_of_a_second(
+    seconds_a_step: float,
+    due: int,
+    publish_after: int,
+    expected: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unless a step takes longer, nothing is due, or a model is to be published."""
+
+    class Busy:
+        candidates = ()
+        unrated = steps = 0
+
+        @property
+        def publish_due(self) -> bool:
+            return self.steps >= publish_after
+
+        def learn(self, most_steps: int) -> int:
+            made = min(most_steps, due - self.steps)
+            self.steps += made
+            return made
+
+    trainer = Busy()
+    monkeypatch.setattr(ray_runner.time, "monotonic", lambda: trainer.steps * seconds_a_step)
+    crew = ray_runner._Crew(trainer, 0)  # type: ignore[arg-type]
+    assert (crew._learn(), trainer.steps) == (expected > 0, expected)
+
+
 def test_games_of_another_version_end_the_start_and_stay(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
