@@ -39,7 +39,7 @@ def test_preset_loads_and_its_resolved_form_loads_to_the_same(name: str, tmp_pat
 def test_extended_preset_keeps_what_it_does_not_name() -> None:
     base, extended = load_config("9x9"), load_config("9x9-gpu")
     assert extended.rules == base.rules
-    assert extended.loop.small_sizes == base.loop.small_sizes
+    assert extended.replay.reuse == base.replay.reuse
     assert extended.learner.batch > base.learner.batch
 
 
