@@ -205,16 +205,19 @@ class _Crew:
         if not self.trainer.champion:
             self.trainer.crown_first()
             self._request_ratings()
-        elif not any(m.job == "gate" and m.call is not None for m in self._members):
+        elif not self._at_work("gate"):
             self._waiting = [job for job in self._waiting if job[0] != "gate"] + [("gate", model)]
             self.trainer.put_forward(model)
 
     def _request_ratings(self) -> None:
         """Ask for the rating of the champion, unless one is asked for or being played."""
         waits = any(job == "rate" for job, _ in self._waiting)
-        plays = any(m.job == "rate" and m.call is not None for m in self._members)
-        if self.trainer.unrated and not waits and not plays:
-            self._waiting.append(("rate", self.trainer.unrated))
+        number = 0 if waits or self._at_work("rate") else self.trainer.unrated
+        if number:
+            self._waiting.append(("rate", number))
+
+    def _at_work(self, job: str) -> bool:
+        return any(member.job == job and member.call is not None for member in self._members)
 
     def _reference(self, number: int) -> Any:
         """Return the object-store reference of a model's weights, put there once."""

@@ -57,14 +57,9 @@ class LoopConfig:
         spent = games / self.games if self.games > 0 else elapsed_s / (3600 * self.hours)
         return min(max(spent, 0.0), 1.0)
 
-    def may_judge(self, judged_s: float, elapsed_s: float) -> bool:
-        """Tell whether there is time for a gate; with a budget by games there always is."""
-        return self.games > 0 or judged_s <= self.judge_share * elapsed_s
-
-    def may_rate(self, rated_s: float, elapsed_s: float) -> bool:
-        """Tell whether there is time for a rating; at the end of the run there always is."""
-        spent = self.progress(elapsed_s, 0) >= 1.0
-        return self.games > 0 or spent or rated_s <= self.rate_share * elapsed_s
+    def has_time(self, share: float, spent_s: float, elapsed_s: float) -> bool:
+        """Tell whether that share of the time is not spent; with a budget by games it never is."""
+        return self.games > 0 or spent_s <= share * elapsed_s
 
     def small_share(self, progress: float) -> float:
         """Return the share of rounds on smaller boards."""

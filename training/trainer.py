@@ -86,11 +86,11 @@ class Trainer:
     @property
     def gate_due(self) -> bool:
         """Whether the newest model is a candidate, and gates have not taken their share of time."""
-        loop = self.config.loop
-        return not self.champion or (
-            self.model > self.champion
+        champion, loop = self.champion, self.config.loop
+        return not champion or (
+            self.model > champion
             and self.model % loop.gate_every == 0
-            and loop.may_judge(self._judged_s, self._log.elapsed_s)
+            and loop.has_time(loop.judge_share, self._judged_s, self._log.elapsed_s)
         )
 
     @property
@@ -106,10 +106,11 @@ class Trainer:
 
     @property
     def unrated(self) -> int:
-        """Number of the champion whose rating is to be played now, or 0."""
+        """Number of the champion whose rating is to be played now (at the end: any), or 0."""
         champion, loop = self.champion, self.config.loop
-        may_rate = loop.rate_games > 0 and loop.may_rate(self._rated_s, self._log.elapsed_s)
-        return champion if champion > self._rated and may_rate else 0
+        new = champion > self._rated and loop.rate_games > 0
+        has_time = loop.has_time(loop.rate_share, self._rated_s, self._log.elapsed_s)
+        return champion if new and (has_time or self.progress >= 1.0) else 0
 
     def next_task(self) -> PlayTask:
         """Return the next piece of self-play; the size is drawn by today's shares."""
@@ -332,8 +333,7 @@ class Trainer:
         self._matches = [(black, white, score) for black, white, score in state["matches"]]
         self._rng.bit_generator.state = state["rng"]
         self.candidates = set(state.get("candidates", ())) & set(self.store.numbers())
-        champions = self.store.champions()
-        self._rated = state.get("rated", champions[-1] if champions else 0)
+        self._rated = state.get("rated", self.champion)
 
     def _owed_at_first(self) -> float:
         """Samples that the games pay for which a new run begins with.

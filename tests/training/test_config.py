@@ -81,6 +81,7 @@ def test_planes_follow_from_the_feature_set(name: str) -> None:
         (["seed=99999999999999999999"], "seed must be below 2**63"),
         (["seed=-1"], "seed must not be negative (given -1)"),
         (["self_play.opening_moves=-1"], "self_play.opening_moves must be finite and not negative"),
+        (["self_play.first_considered=1"], "first_considered must be 0 or at least 2"),
         (["self_play.fast_simulations=0"], "needs fast_simulations from 2"),
         (["self_play.decided_moves=0"], "decided_moves from 1"),
         (["self_play.move_limit=-1"], "a move_limit up to 100"),

@@ -23,6 +23,7 @@ from go_env.rules import Rules
 from run_dirs import chunks, events
 from self_played import same
 from tiny_run import tiny_config
+from training.config import RunConfig
 from training.gatekeeper import Verdict
 from training.local_runner import run
 from training.model_store import ModelStore
@@ -344,10 +345,15 @@ def test_no_model_is_its_own_yardstick(tmp_path: Path) -> None:
         assert list(trainer.yardsticks(3)) == [2]
 
 
+def by_the_clock(**loop: float) -> RunConfig:
+    """Return a run of an hour with these settings of the loop."""
+    config = tiny_config(games=0)
+    return replace(config, loop=replace(config.loop, hours=1.0, **loop))  # type: ignore[arg-type]
+
+
 def test_ratings_wait_while_they_have_taken_their_share_of_time(tmp_path: Path) -> None:
     """However long they took, they keep no candidate from its gate; the end is always rated."""
-    config = tiny_config(games=0)
-    config = replace(config, loop=replace(config.loop, games=0, hours=1.0, rate_share=0.1))
+    config = by_the_clock(rate_share=0.1)
     now = 0.0
     with open_run(config, tmp_path, None, "", "local", 1, clock=lambda: now) as trainer:
         trainer.crown_first()
@@ -371,8 +377,7 @@ def test_ratings_wait_while_they_have_taken_their_share_of_time(tmp_path: Path) 
 
 
 def test_gates_wait_while_they_have_taken_their_share_of_time(tmp_path: Path) -> None:
-    config = tiny_config(games=0)
-    config = replace(config, loop=replace(config.loop, games=0, hours=1.0, judge_share=0.1))
+    config = by_the_clock(judge_share=0.1)
     now = 0.0
     with open_run(config, tmp_path, None, "", "local", 1, clock=lambda: now) as trainer:
         trainer.crown_first()
