@@ -24,7 +24,7 @@ def cpu_has_bf16() -> bool:
 
 
 def cpu_has_vnni() -> bool:
-    """Return whether this CPU adds up products of bytes in 32 bits; before, they overflow."""
+    """Return whether this CPU adds up products of bytes in 32 bits; others do in 16 at first."""
     flags: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     named = any(flags.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
     return bool(named or getattr(torch.cpu, "_is_vnni_supported", bool)())

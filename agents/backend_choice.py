@@ -16,15 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from agents.backend import (
-    Backend,
-    BackendOutput,
-    Floats,
-    Precision,
-    Weights,
-    cpu_has_bf16,
-    cpu_has_vnni,
-)
+from agents.backend import Backend, BackendOutput, Floats, Precision, Weights, cpu_has_bf16
 from agents.backend_memory import choice_key, recall, remember
 from agents.inference_config import InferenceConfig
 from agents.network import NetworkConfig
@@ -180,8 +172,6 @@ def find_candidates(network: NetworkConfig, config: InferenceConfig) -> list[Can
     precisions: list[Precision] = ["int8", "bf16", "fp32"]
     if on_cpu and not cpu_has_bf16():
         precisions.remove("bf16")
-    if not cpu_has_vnni():
-        precisions.remove("int8")
     if config.precision != "auto":
         precisions = [config.precision]
     found = []
