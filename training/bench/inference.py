@@ -6,7 +6,6 @@ do if nobody else were using it. Random weights, random sparse planes; medians o
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from agents.backend import Floats, cpu_has_bf16
+from agents.backend import Floats, cpu_has_bf16, cpu_has_vnni
 from agents.backend_choice import Candidate, find_candidates
 from agents.inference_config import InferenceConfig
 from agents.network import NetworkConfig, new_network
@@ -41,7 +40,7 @@ class InferenceRow:
     positions_per_s: float
     positions_per_cpu_s: float
     gflop_per_s: float  # of CPU time
-    ceiling_share: float  # of the measured matrix product in the same numbers
+    ceiling_share: float | None  # of the measured matrix product in the same numbers
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,15 @@ def measure_inference(
 
 
 def measure_ceilings(seconds: float = 0.5) -> dict[str, float]:
-    """Return 10**9 operations per second of CPU time of a large matrix product, by precision."""
+    """Return 10**9 operations per second of CPU time of a large matrix product, by precision.
+
+    Only of those that torch multiplies by instructions made for them.
+    """
     torch.set_num_threads(1)
+    able = {"fp32": True, "bf16": cpu_has_bf16(), "int8": cpu_has_vnni()}
     ceilings = {}
     for name, dtype in _NUMBERS.items():
-        if name == "bf16" and not cpu_has_bf16():
+        if not able[name]:
             continue
         left, right = ((100 * torch.rand(_MATMUL_SIDE, _MATMUL_SIDE)).to(dtype) for _ in range(2))
         product = torch._int_mm if name == "int8" else torch.matmul
@@ -111,7 +114,8 @@ def table(rows: Iterable[InferenceRow], ceilings: dict[str, float]) -> str:
     lines += [
         f"{row.network:8}{row.backend:15}{row.batch:6}{row.first_run_s:9.3f}"
         f"{row.positions_per_s:11,.0f}{row.positions_per_cpu_s:11,.0f}"
-        f"{row.gflop_per_s:9,.0f}{row.ceiling_share:9.0%}"
+        f"{row.gflop_per_s:9,.0f}"
+        + ("" if row.ceiling_share is None else f"{row.ceiling_share:9.0%}")
         for row in rows
     ]
     return "\n".join(lines)
@@ -132,6 +136,7 @@ def _measure(
     backend.run(planes)
     first_run_s = time.perf_counter() - start
     speed = _speed(lambda: backend.run(planes), seconds)
+    ceiling = ceilings.get(candidate.name.split()[-1])
     gflop_per_s = speed.per_cpu_s * batch * flop_per_position(network, size) / 1e9
     return InferenceRow(
         network=str(network),
@@ -142,7 +147,7 @@ def _measure(
         positions_per_s=speed.per_s * batch,
         positions_per_cpu_s=speed.per_cpu_s * batch,
         gflop_per_s=gflop_per_s,
-        ceiling_share=gflop_per_s / ceilings.get(candidate.name.split()[-1], math.inf),
+        ceiling_share=gflop_per_s / ceiling if ceiling else None,
     )
 
 

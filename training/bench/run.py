@@ -90,11 +90,12 @@ def _inference(
 
     for row in measure_inference([network], (1, 64, 256), size, seconds, ceilings):
         speed = row.positions_per_cpu_s
+        ready = f"ready in {row.first_run_s:.2f} s"
         yield Figure(
             f"{row.network} {row.backend}, batch {row.batch}", "positions/s",
             Rate(speed, speed, speed, row.positions_per_s),
             share=row.ceiling_share,
-            note=f"of the matrix product; ready in {row.first_run_s:.2f} s",
+            note=f"of the matrix product; {ready}" if row.ceiling_share is not None else ready,
         )  # fmt: skip
 
 
