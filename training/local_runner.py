@@ -36,7 +36,7 @@ def run(
             task = trainer.next_task()
             trainer.absorb(worker.play(task, trainer.weights(task.plan.model)))
             _learn(trainer, worker)
-        trainer.publish()
+        trainer.publish_last()
         _judge(trainer, worker)
         _rate(trainer, worker)
         trainer.finish("the budget is spent")
@@ -58,7 +58,7 @@ def _judge(trainer: Trainer, worker: Worker) -> None:
     champion, candidate = trainer.champion, trainer.model
     if not champion:
         trainer.crown_first()
-    elif champion < candidate:
+    elif trainer.awaits_verdict:
         trainer.put_forward(candidate)
         start_s = time.monotonic()
         verdict = worker.gate(trainer.weights(candidate), trainer.weights(champion), candidate)

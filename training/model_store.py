@@ -44,7 +44,7 @@ class Champion:
         gained: the sum of such steps is far too high. (Measured: +544 Elo over six champions by
         gates alone, +180 ± 76 in a match of the last against the first.)
         """
-        earlier = self.previous[:-1]  # the gate has met the last
+        earlier = self.previous[:-1] or self.previous
         return tuple(dict.fromkeys(earlier[len(earlier) * k // 4] for k in (2, 3) if earlier))
 
 
@@ -142,13 +142,13 @@ class ModelStore:
         """The current champion; None before the first promotion."""
         try:
             values = json.loads(self._champion_path.read_text(encoding="utf-8"))
-            return Champion(**{**values, "previous": tuple(values["previous"])})
+            return Champion(**{**values, "previous": tuple(values.get("previous", ()))})
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise HonteError(
-                f"{self._champion_path} is damaged ({error}): move it away, and the next gate "
-                "makes the newest model the champion"
+                f"{self._champion_path} is damaged ({error}): write "
+                f'{{"number": N}} there, for the model N of {self.checkpoints_dir} to go on from'
             ) from None
 
     def champions(self) -> tuple[int, ...]:

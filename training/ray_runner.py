@@ -100,12 +100,19 @@ class _Crew:
         return steps > 0
 
     def finish(self) -> None:
-        """Publish the last weights and let the gate have its say about them."""
+        """Publish the last weights and let the gate have its say about them.
+
+        With a budget by games everything that they pay for is learned first, as in one process.
+        """
         for member in self._members:
             if member.job == "play" and member.call is not None:
                 ray.cancel(member.call, force=False)
                 member.call = None
-        self.trainer.publish()
+        while self.trainer.config.loop.games and self.trainer.due_steps:
+            self._learn()
+            if self.trainer.publish_due:
+                self._publish()
+        self.trainer.publish_last()
         self._end_judgements()
         self._request_verdict()
         self._end_judgements()
@@ -205,7 +212,7 @@ class _Crew:
         if not self.trainer.champion:
             self.trainer.crown_first()
             self._request_ratings()
-        elif not self._at_work("gate"):
+        elif self.trainer.awaits_verdict and not self._at_work("gate"):
             self._waiting = [job for job in self._waiting if job[0] != "gate"] + [("gate", model)]
             self.trainer.put_forward(model)
 

@@ -104,7 +104,7 @@ def _rating_section(events: Sequence[Event]) -> str:
         for row in rows
     ]
     note = (
-        "Bradley-Terry fit over all rating and gate games of the run; the last anchor has 0 Elo, "
+        "Bradley-Terry fit over all rating games of the run; the last anchor has 0 Elo, "
         "95 % intervals are relative to the mean of all players."
     )
     return _section(

@@ -10,6 +10,8 @@ from go_env.rules import fair_komi
 from mcts.config import SearchConfig
 from training.self_play import SelfPlayConfig
 
+_PLAYOUTS_EACH = 10  # 400 playouts, 9x9: 32 or 82 actions beat 16 by 17-2-5 and 21-0-3 games
+
 
 @dataclass(frozen=True)
 class LoopConfig:
@@ -67,17 +69,27 @@ class LoopConfig:
         return self.first_small_share + along * (self.last_small_share - self.first_small_share)
 
 
-def full_simulations(config: SelfPlayConfig, progress: float) -> int:
-    """Return the simulations of a full search: linear in the budget spent."""
+def full_simulations(config: SelfPlayConfig, progress: float, rollouts: bool = False) -> int:
+    """Return the simulations of a full search: linear in the budget spent.
+
+    While random playouts judge, which cost much less than a network, there may be more of them.
+    """
+    if rollouts and config.bootstrap_simulations:
+        return config.bootstrap_simulations
     gap = config.simulations - config.first_simulations
     return config.first_simulations + round(gap * progress)
 
 
-def considered_moves(config: SelfPlayConfig, search: SearchConfig, progress: float) -> int:
+def considered_moves(
+    config: SelfPlayConfig, search: SearchConfig, progress: float, rollouts: bool = False
+) -> int:
     """Return the root actions that a search considers: geometric in the budget spent.
 
-    A weak player's policy hides good moves, a strong one's does not (RESULTS.md, targets).
+    A weak player's policy hides good moves, a strong one's does not (RESULTS.md, targets). Playouts
+    have no policy at all: searches of their own length give each action ten simulations at first.
     """
+    if rollouts and config.bootstrap_simulations:
+        return max(config.bootstrap_simulations // _PLAYOUTS_EACH, search.considered)
     first, last = config.first_considered or search.considered, search.considered
     return round(first * (last / first) ** progress)
 

@@ -50,6 +50,7 @@ class SelfPlayConfig:
     fork_fraction: float = 0.0  # of the games begin beside a recent game; KataGo: 0.04
     fork_choices: int = 8  # random moves; the best, says the network, is played; KataGo: 3 to 12
     bootstrap_games: int = 0  # so many first games are judged by random playouts, not the network
+    bootstrap_simulations: int = 0  # of a full search in them; 0: as many as in other games
     random_views: bool = True  # each evaluation under one of the eight symmetries (AlphaGo Zero)
 
     def __post_init__(self) -> None:
@@ -67,12 +68,20 @@ class SelfPlayConfig:
             raise HonteError("self_play.first_considered must be 0 or at least 2")
         if self.bootstrap_games < 0 or not 0 < self.move_limit <= 100:
             raise HonteError("self_play needs bootstrap_games from 0, a move_limit up to 100")
+        if self.bootstrap_simulations < 0 or self.bootstrap_simulations == 1:
+            raise HonteError("self_play.bootstrap_simulations must be 0 or at least 2")
         for name in _FRACTIONS:
             if not 0 <= getattr(self, name) <= 1:
                 raise HonteError(f"self_play.{name} must be from 0 to 1")
         for name in ("opening_moves", "komi_sd", "wide_komi_sd", "decided_value"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise HonteError(f"self_play.{name} must be finite and not negative")
+
+    @property
+    def most_simulations(self) -> int:
+        """The most that a search is ever asked for."""
+        bootstrap = self.bootstrap_simulations if self.bootstrap_games else 0
+        return max(self.simulations, self.first_simulations, bootstrap)
 
     @property
     def largest_batch(self) -> int:
@@ -112,7 +121,7 @@ class SelfPlay:
         self.config = config
         self._rng = rng
         self._next_id = first_id
-        most = max(config.simulations, config.first_simulations)
+        most = config.most_simulations
         nodes = 2 * most + 2 if search.reuse else most + 2
         threads = config.threads or own_cores()
         self.search = Search(evaluator, search, rules, config.games, nodes, config.groups, threads)
@@ -163,7 +172,7 @@ class SelfPlay:
         self._record(result, actions, ply, full & ~opening & ~light)
         if not plan.rollouts:  # one random game's result is no value of a network
             self._gap += np.abs(result.value - result.raw_value)
-        self._evaluations += simulations
+            self._evaluations += simulations
         self.search.play(actions)
         return self._collect_finished(plan)
 

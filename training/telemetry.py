@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -114,21 +114,6 @@ class LearnerMeter:
         self._steps = 0
         self._busy_since_s = time.monotonic()
         return result
-
-
-def of_champions(
-    matches: Iterable[tuple[str, str, float]], champions: Iterable[int]
-) -> list[tuple[str, str, float]]:
-    """Return the games without those of candidates that were never promoted.
-
-    Each of these met one champion and nobody else: its games tell nothing of others' ratings.
-    """
-    kept = {f"model {number}" for number in champions}
-    return [
-        (black, white, score)
-        for black, white, score in matches
-        if all(name in kept or not name.startswith("model ") for name in (black, white))
-    ]
 
 
 def rating_table(

@@ -21,6 +21,7 @@ from training.alarms import Alarm, AlarmBell
 from training.config import RunConfig, provenance
 from training.files import publish
 from training.gatekeeper import Verdict
+from training.judgements import Judgements
 from training.learner import Learner
 from training.metrics import MetricsLog
 from training.model_store import ModelStore
@@ -28,7 +29,7 @@ from training.records import DamagedChunk, GameRecord, load_games, save_games, w
 from training.replay import ReplayWindow
 from training.schedule import considered_moves, full_simulations, komi_for
 from training.self_play import PlayPlan
-from training.telemetry import LearnerMeter, SelfPlayMeter, game_event, of_champions, rating_table
+from training.telemetry import LearnerMeter, SelfPlayMeter, game_event, rating_table
 from training.worker import PlayResult, PlayTask, RatingResult
 
 _KOMI_MEMORY = 300  # games of a size whose results tell the komi that is even today
@@ -58,10 +59,8 @@ class Trainer:
         self._weights: dict[int, dict[str, NDArray[np.float32]]] = {}
         self._follow_champion = config.gate.mode == "strict"
         self._scores: dict[int, deque[float]] = {}
-        self._matches: list[tuple[str, str, float]] = []  # (Black, White, Black's score)
         self._published_at = 0  # learner steps
-        self._judged_s = self._rated_s = 0.0  # spent on gates, on ratings
-        self._rated = 0  # number of the champion that was rated last
+        self._judgements = Judgements()
         self._learning = LearnerMeter()
         self._bell = AlarmBell(config.rules.size)
         self._restore()
@@ -90,7 +89,7 @@ class Trainer:
         return not champion or (
             self.model > champion
             and self.model % loop.gate_every == 0
-            and loop.has_time(loop.judge_share, self._judged_s, self._log.elapsed_s)
+            and loop.has_time(loop.judge_share, self._judgements.judged_s, self._log.elapsed_s)
         )
 
     @property
@@ -108,8 +107,8 @@ class Trainer:
     def unrated(self) -> int:
         """Number of the champion whose rating is to be played now (at the end: any), or 0."""
         champion, loop = self.champion, self.config.loop
-        new = champion > self._rated and loop.rate_games > 0
-        has_time = loop.has_time(loop.rate_share, self._rated_s, self._log.elapsed_s)
+        new = champion > self._judgements.rated and loop.rate_games > 0
+        has_time = loop.has_time(loop.rate_share, self._judgements.rated_s, self._log.elapsed_s)
         return champion if new and (has_time or self.progress >= 1.0) else 0
 
     def next_task(self) -> PlayTask:
@@ -122,11 +121,16 @@ class Trainer:
         scores = self._scores.get(size)
         unknown = fair if config.start_from else 0.0  # random players are even at 0
         even = float(np.median(scores)) if scores else unknown
-        simulations = full_simulations(config.self_play, progress)
         rollouts = self.window.games_made < config.self_play.bootstrap_games
-        considered = considered_moves(config.self_play, config.search, progress)
+        simulations = full_simulations(config.self_play, progress, rollouts)
+        considered = considered_moves(config.self_play, config.search, progress, rollouts)
         plan = PlayPlan(simulations, fair, even, self.playing, considered, rollouts)
         return PlayTask(size, config.loop.rounds, plan)
+
+    @property
+    def awaits_verdict(self) -> bool:
+        """Whether the gate has not judged the newest model."""
+        return self.model > max(self.champion, self._judgements.judged)
 
     def weights(self, number: int) -> dict[str, NDArray[np.float32]]:
         """Return a published model's weights as arrays; the last few stay in memory."""
@@ -203,6 +207,11 @@ class Trainer:
         self.store.prune(loop.keep_last, loop.keep_every, self.candidates)
         return self.model
 
+    def publish_last(self) -> None:
+        """Publish what has been learned since the newest model, if anything has."""
+        if self.learner.steps > self._published_at:
+            self.publish()
+
     def crown_first(self) -> None:
         """Make the newest model the champion without a match: there is none yet."""
         self.store.promote(self.model, {"reason": "the first model"})
@@ -215,16 +224,13 @@ class Trainer:
     def take_verdict(self, candidate: int, verdict: Verdict, duration_s: float) -> None:
         """Promote the candidate or not; go back to the champion's games after a clear loss."""
         self.candidates.discard(candidate)
-        self._judged_s += duration_s
+        self._judgements.take_verdict(candidate, duration_s)
         before = self.champion
         details = {key: value for key, value in asdict(verdict).items() if key != "results"}
         if verdict.promoted:
             self.store.promote(candidate, details)
         elif verdict.lost:
             self._follow_champion = True
-        names = (f"model {candidate}", f"model {before}")
-        for black, score in verdict.results:
-            self._matches.append((*(names if black else names[::-1]), score))
         self._log.emit(
             "gate", candidate=candidate, champion=before, games=verdict.games, wins=verdict.wins,
             draws=verdict.draws, losses=verdict.losses, score=verdict.score, elo=verdict.elo,
@@ -234,16 +240,11 @@ class Trainer:
 
     def take_ratings(self, number: int, result: RatingResult, duration_s: float) -> None:
         """Add a champion's games against the anchors and fit all ratings anew."""
-        self._rated = max(self._rated, number)
-        self._rated_s += duration_s
-        name = f"model {number}"
+        self._judgements.take_ratings(number, result.games, duration_s)
         for problem in result.problems:
             self.alarm("anchor", problem)
-        for anchor, black, score in result.games:
-            self._matches.append((*((name, anchor) if black else (anchor, name)), score))
-        self._matches = of_champions(self._matches, self.store.champions())
         if result.games:
-            table = rating_table(self._matches, self.config.loop.anchors)
+            table = rating_table(self._judgements.rating_games, self.config.loop.anchors)
             self._log.emit(
                 "rating", model=number, table=table, games=self.window.games_made,
                 evaluations=self.evaluations, duration_s=duration_s,
@@ -277,14 +278,11 @@ class Trainer:
             "rejected": self.rejected,
             "parent": self._parent,
             "published_at": self._published_at,
-            "rated": self._rated,
-            "judged_s": self._judged_s,
-            "rated_s": self._rated_s,
             "follow_champion": self._follow_champion,
             "games_made": self.window.games_made,
             "rows_made": self.window.rows_made,
             "candidates": sorted(self.candidates),
-            "matches": self._matches,
+            **self._judgements.state(),
             "rng": self._rng.bit_generator.state,
         }
         save_tensors(self.store.state_dir / _TENSORS, tensors, state)
@@ -328,12 +326,10 @@ class Trainer:
         self.evaluations, self.rejected = state["evaluations"], state["rejected"]
         self._parent = state.get("parent", {})
         self._published_at = state["published_at"]
-        self._judged_s, self._rated_s = state.get("judged_s", 0.0), state.get("rated_s", 0.0)
         self._follow_champion = self._follow_champion or state["follow_champion"]
-        self._matches = [(black, white, score) for black, white, score in state["matches"]]
+        self._judgements = Judgements.of_state(state, self.champion)
         self._rng.bit_generator.state = state["rng"]
         self.candidates = set(state.get("candidates", ())) & set(self.store.numbers())
-        self._rated = state.get("rated", self.champion)
 
     def _owed_at_first(self) -> float:
         """Samples that the games pay for which a new run begins with.

@@ -48,7 +48,7 @@ class PlayTask:
 
 @dataclass(frozen=True)
 class PlayResult:
-    """What came of a task. Evaluations include those of games still going on."""
+    """What came of a task. Evaluations, a network's only, include those of games still going on."""
 
     games: list[GameRecord]
     evaluations: int
@@ -93,7 +93,8 @@ class Worker:
         self._judges[task.size].rollouts = task.plan.rollouts
         before = player.search.evaluations
         records = player.play(task.rounds, task.plan)
-        return PlayResult(records, player.search.evaluations - before)
+        asked = player.search.evaluations - before
+        return PlayResult(records, 0 if task.plan.rollouts else asked)
 
     def gate(self, candidate: Weights, champion: Weights, seed: int) -> Verdict:
         """Let the gatekeeper judge a candidate on the run's own board."""

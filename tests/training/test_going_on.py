@@ -123,10 +123,10 @@ def test_a_run_that_lost_its_games_plays_before_it_learns(run_dir: Path) -> None
 def test_a_state_without_a_value_is_one_line(run_dir: Path) -> None:
     path = run_dir / "state" / "learner.safetensors"
     tensors, state = load_tensors(path)
-    del state["matches"]
+    del state["rng"]
     save_tensors(path, tensors, state)
     opened = open_run(tiny_config(games=60), run_dir, None, "", "local", 1)
-    with pytest.raises(HonteError, match=r"cannot be used \('matches'\): move it away"), opened:
+    with pytest.raises(HonteError, match=r"cannot be used \('rng'\): move it away"), opened:
         pass
 
 
@@ -160,6 +160,20 @@ def test_a_directory_of_another_kind_of_run_is_left_alone(run_dir: Path, tmp_pat
     again = open_run(tiny_config(games=60), tmp_path / "pg", None, "", "local", 1)
     with pytest.raises(HonteError, match=r"has 'policy_gradient'\): use a new --run"), again:
         pass
+
+
+def test_a_last_gate_that_was_cut_short_publishes_nothing_again(run_dir: Path) -> None:
+    path = run_dir / "state" / "learner.safetensors"
+    numbers, gates = ModelStore(run_dir).numbers(), events(run_dir, "gate")
+    for judged in (numbers[-1], 0):
+        tensors, state = load_tensors(path)
+        save_tensors(path, tensors, {**state, "finished": False, "judged": judged})
+        run(tiny_config(games=60), run_dir)
+        assert ModelStore(run_dir).numbers() == numbers
+    champion, seen = gates[-1]["candidate"], [gate["candidate"] for gate in gates]
+    assert champion == numbers[-1]  # it was judged, won or lost
+    later = [gate["candidate"] for gate in events(run_dir, "gate")[len(seen) :]]
+    assert later == ([] if gates[-1]["promoted"] else [numbers[-1]])
 
 
 def test_a_champion_whose_rating_was_cut_short_is_rated_at_the_start(tmp_path: Path) -> None:

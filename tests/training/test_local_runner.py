@@ -209,16 +209,20 @@ def test_a_clear_loss_sends_self_play_back_to_the_champion(tmp_path: Path) -> No
         assert trainer.publish() == trainer.playing == 3
 
 
-def test_candidates_that_were_rejected_are_not_rated(tmp_path: Path) -> None:
+def test_games_of_gates_do_not_count_in_ratings(tmp_path: Path) -> None:
+    """Those that were promoted are those that were lucky there."""
     with open_run(tiny_config(games=60), tmp_path, None, "", "local", 1) as trainer:
         trainer.crown_first()
         for promoted in (False, True, False):
             trainer.take_verdict(trainer.publish(), verdict(promoted), 1.0)
-        games = [("random", black, 0.5) for black in (True, False)]
-        trainer.take_ratings(3, RatingResult(games), 1.0)
-        assert len(trainer._matches) == 4
-    (rating,) = events(tmp_path, "rating")
-    assert {row["player"] for row in rating["table"]} == {"model 1", "model 3", "random"}
+        trainer.take_ratings(3, RatingResult([("random", True, 1.0), ("random", False, 0.5)]), 1.0)
+    with open_run(tiny_config(games=60), tmp_path, None, "", "local", 1) as trainer:
+        trainer.take_ratings(3, RatingResult([("model 1", False, 0.0)]), 1.0)
+    tables = [event["table"] for event in events(tmp_path, "rating")]
+    assert [{row["player"]: row["games"] for row in table} for table in tables] == [
+        {"model 3": 2, "random": 2},
+        {"model 3": 3, "random": 2, "model 1": 1},
+    ]
 
 
 def test_a_short_run_beats_random_moves(tmp_path: Path) -> None:

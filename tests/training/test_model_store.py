@@ -165,8 +165,10 @@ def test_unwritable_directory_is_one_line(tmp_path: Path) -> None:
 def test_damaged_champion_pointer_is_one_line(tmp_path: Path) -> None:
     store = store_with(tmp_path, 1)
     (tmp_path / "champion.json").write_text('{"number": 1')
-    with pytest.raises(HonteError, match=r"champion\.json is damaged .*move it away"):
+    with pytest.raises(HonteError, match=r"champion\.json is damaged .*: write \{.number"):
         store.champion()
+    (tmp_path / "champion.json").write_text('{"number": 1}')  # as the message says
+    assert store.champions() == (1,)
 
 
 def test_not_a_run_directory(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from training.run_files import open_run
 from training.worker import Worker, spread
 
 
+@pytest.mark.parametrize("playouts", [0, 50])
 def test_first_games_may_be_judged_by_playouts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    playouts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged = []
     evaluate = NetworkEvaluator.evaluate
@@ -33,18 +34,24 @@ def test_first_games_may_be_judged_by_playouts(
 
     monkeypatch.setattr(NetworkEvaluator, "evaluate", note)
     config = tiny_config(games=60)
-    config = replace(config, self_play=replace(config.self_play, bootstrap_games=20))
+    first = replace(config.self_play, bootstrap_games=20, bootstrap_simulations=playouts)
+    config = replace(config, self_play=first)
     with open_run(config, tmp_path, None, "", "local", 1) as trainer:
         worker = Worker(config, 0, 1)
         while trainer.window.games_made < 20:
             task = trainer.next_task()
             assert task.plan.rollouts
+            assert task.plan.considered == (5 if playouts else config.search.considered)
+            assert (task.plan.simulations == 50) == (playouts == 50)
             trainer.absorb(worker.play(task, trainer.weights(1)))
         assert not judged
+        assert trainer.evaluations == 0, "playouts are no evaluations"
         task = trainer.next_task()
         assert not task.plan.rollouts
-        worker.play(task, trainer.weights(1))
+        assert task.plan.simulations < 10
+        trainer.absorb(worker.play(task, trainer.weights(1)))
         assert judged
+        assert trainer.evaluations == sum(judged)
 
 
 @pytest.mark.parametrize(("fault", "games"), [("none", 4), ("crash-always", 2)])
@@ -60,7 +67,8 @@ def test_games_that_an_engine_loses_by_its_conduct_are_not_rated(fault: str, gam
 
 
 def test_champions_are_rated_against_older_ones_too() -> None:
-    assert Champion(1).yardsticks == Champion(2, previous=(1,)).yardsticks == ()
+    assert Champion(1).yardsticks == ()
+    assert Champion(2, previous=(1,)).yardsticks == (1,)
     assert Champion(3, previous=(1, 2)).yardsticks == (1,)
     assert Champion(9, previous=tuple(range(1, 9))).yardsticks == (4, 6)
     config = tiny_config(size=5)
