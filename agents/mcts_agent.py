@@ -31,7 +31,7 @@ class MctsAgent:
 
     Where the next position follows by one move of each player from one that was searched in the
     call before, its search goes on with what is known from there (if the configuration says
-    `reuse`); all others begin with empty trees, and so do all but the last of more than 64 games.
+    `reuse`); all others begin with empty trees. More than 64 games are searched in parts.
 
     resign: give up when the value of the position is below this (None: never).
     limit: new simulations of a move at most where a clock runs (None: what time allows).
@@ -56,7 +56,7 @@ class MctsAgent:
         self.name = name
         self._resign = resign
         self._rng = rng
-        self._tables: dict[int, _Table] = {}
+        self._tables: dict[tuple[int, int], _Table] = {}  # by size and part, if trees are kept
 
     def choose(self, positions: Sequence[Position]) -> list[Decision]:
         decisions: list[Decision | None] = [None] * len(positions)
@@ -64,7 +64,8 @@ class MctsAgent:
             indices = [i for i, position in enumerate(positions) if position.size == size]
             for start in range(0, len(indices), _BATCH_GAMES):
                 part = indices[start : start + _BATCH_GAMES]
-                found = self._search_batch([positions[i] for i in part])
+                seat = start // _BATCH_GAMES if self.config.reuse else 0
+                found = self._search_batch([positions[i] for i in part], seat)
                 for i, decision in zip(part, found, strict=True):
                     decisions[i] = decision
         return [decision for decision in decisions if decision is not None]
@@ -72,15 +73,15 @@ class MctsAgent:
     def close(self) -> None:
         self._tables.clear()
 
-    def _search_batch(self, positions: list[Position]) -> list[Decision]:
+    def _search_batch(self, positions: list[Position], part: int) -> list[Decision]:
         size, count = positions[0].size, len(positions)
-        table = self._tables.get(size)
+        table = self._tables.get((size, part))
         if table is None or table.search.games < count:
             games = next(g for g in (1, 8, _BATCH_GAMES) if g >= count)
             config = replace(self.config, leaves=max(1, self.config.leaves // games))
             rules, nodes = positions[0].rules, 2 * self.simulations + 2  # as many kept, and more
             table = _Table(Search(self.evaluator, config, rules, games, nodes))
-            self._tables[size] = table
+            self._tables[size, part] = table
         places = table.seat(positions)
         budgets = np.zeros(table.search.games, np.int32)
         budgets[places] = self.simulations

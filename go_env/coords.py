@@ -1,4 +1,4 @@
-"""One action index and its spellings; no other file converts.
+"""One action index and its spellings.
 
     action   row * N + column, row 0 at the top; pass = N * N
     vertex   GTP: column letter without I, then the row counted from the bottom: "D4", "pass"
@@ -57,14 +57,6 @@ def action_from_vertex(text: str, size: int) -> int:
         if 1 <= number <= size:
             return (size - number) * size + column
     raise HonteError(f"{text[:20]!r} is not a vertex of a {size}x{size} board")
-
-
-def sgf_from_action(action: int, size: int) -> str:
-    """Return the SGF spelling of an action; a pass is the empty string."""
-    if action == pass_action(size):
-        return ""
-    row, column = row_col_from_action(action, size)
-    return chr(ord("a") + column) + chr(ord("a") + row)
 
 
 def action_from_sgf(text: str, size: int) -> int:

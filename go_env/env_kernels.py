@@ -131,11 +131,11 @@ def _observe(core, i, view, table, out, mask, row):
             mask[row, action] = 0
     if view != BOTH and view != turn:
         b.to_play = view
-        if games[i].over == 0:
-            for action in range(legal.shape[1]):
+        for action in range(legal.shape[1]):
+            if games[i].over == 0:
                 mask[row, action] = 0
-                if legal[i, action] == KO_BANNED:  # to the other, not to who sees it
-                    legal[i, action] = LEGAL
+            if legal[i, action] == KO_BANNED:  # to the other, not to who sees it
+                legal[i, action] = LEGAL
     if snapshots.shape[1] > 0:
         encode_zero_one(b, snapshots, i, table, out, row)
     else:

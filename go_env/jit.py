@@ -46,7 +46,7 @@ _CONSTANTS = (
 
 def kernel_sources(root: Path = _ROOT) -> list[Path]:
     """Return every source file whose text may end up inside a compiled kernel."""
-    files = (path for floor in _FLOORS for path in sorted((root / floor).glob("*.py")))
+    files = (path for floor in _FLOORS for path in sorted((root / floor).rglob("*.py")))
     return [path for path in files if b"jit import kernel" in path.read_bytes()] + [
         root / name for name in _CONSTANTS
     ]

@@ -68,7 +68,10 @@ def exploration(nodes, g, node, params):
 
 @kernel(forceinline=True)
 def choose_puct(nodes, edges, priors, g, node, params):
-    """Return the interior edge with the largest Q + U (Silver et al. 2017), in prefix order."""
+    """Return the interior edge with the largest Q + U (Silver et al. 2017), in prefix order.
+
+    An action whose prior is zero (forbidden: no softmax gives it) is tried if there is no other.
+    """
     first, visited = nodes[g, node].first, nodes[g, node].num_visited
     visits = np.float64(nodes[g, node].visits)
     scale = exploration(nodes, g, node, params)
@@ -80,7 +83,7 @@ def choose_puct(nodes, edges, priors, g, node, params):
         score = edges[g, e].total / n + scale * priors[g, e] / (1.0 + n)
         if score > best_score:
             best, best_score = e, score
-    if visited < nodes[g, node].num_edges:
+    if visited == 0 or (visited < nodes[g, node].num_edges and priors[g, first + visited] > 0.0):
         fpu = nodes[g, node].total / visits - params[0].fpu_reduction * np.sqrt(mass)
         if fpu + scale * priors[g, first + visited] > best_score:
             best = first + visited
@@ -159,7 +162,10 @@ def choose_root_gumbel(nodes, edges, priors, actions, g, states, schedule, bias,
 
 @kernel
 def choose_root_puct(nodes, edges, priors, actions, g, banned, params):
-    """Return the root edge with the largest Q + U; forced playouts come first (Wu 2019, 3.2)."""
+    """Return the root edge with the largest Q + U; forced playouts come first (Wu 2019, 3.2).
+
+    An action whose prior is zero (forbidden: no softmax gives it) is tried if there is no other.
+    """
     first, count = nodes[g, 0].first, nodes[g, 0].num_edges
     visits = np.float64(nodes[g, 0].visits)
     scale = exploration(nodes, g, 0, params)
@@ -176,6 +182,8 @@ def choose_root_puct(nodes, edges, priors, actions, g, banned, params):
         score = (edges[g, e].total / n if n > 0 else fpu) + scale * prior / (1.0 + n)
         if n > 0 and n < np.sqrt(params[0].forced_playouts * prior * (visits - 1.0)):
             score += FORCED
+        if n == 0 and prior == 0.0:
+            score -= FORCED
         if score > best_score:
             best, best_score = np.int64(e), score
     return best

@@ -63,6 +63,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
+        if not self.start_from.isprintable():  # nor can config.toml hold it
+            raise HonteError(f"start_from {self.start_from!r} is not text: rename the file")
         _check_features(self.network)
         for size in (self.rules.size, *self.loop.small_sizes):
             self.self_play.rules(self.rules, size)  # says what is wrong with it

@@ -39,7 +39,7 @@ class LearnerConfig:
     average: float = 0.999  # decay of the averaged weights that play (0: play with the raw ones)
     search_value: float = 0.0  # share of the value's target that is what searches thought
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    threads: int = 1  # on a CPU; they are cores that do not play
+    threads: int = 1  # on a CPU, under Ray; they are cores that do not play
     compile: bool = (
         False  # torch.compile: minutes at the start; not faster on a CPU, GPU unmeasured
     )

@@ -41,7 +41,7 @@ class ReplayConfig:
     first_rows: int = 30_000  # KataGo: 250,000
     growth: float = 0.4
     exponent: float = 0.65
-    most_rows: int = 2_000_000  # memory bound
+    most_rows: int = 2_000_000  # in use; until it is tidied up, memory holds two to three times it
     reuse: float = 6.0  # training samples per new row; KataGo: 4 to 8
     first_reuse: float = 0.0  # at the start of the run, from there linearly to reuse; 0: as reuse
     start_rows: int = 2_000  # rows before the first training step

@@ -22,7 +22,7 @@ class LoopConfig:
     rounds: int = 8  # moves in every game between two looks of a worker at newer weights
     publish_steps: int = 200  # learner steps between two models
     gate_every: int = 4  # models between two candidates for the gate
-    judge_share: float = 0.15  # of the time for gates; after more, candidates wait
+    judge_share: float = 0.15  # of the time for gates; after more, candidates are passed over
     rate_games: int = 32  # against each anchor, whenever there is a new champion; 0: never
     rate_share: float = 0.15  # of the time for ratings; after more, champions wait for theirs
     rate_simulations: int = 64

@@ -94,6 +94,10 @@ class Resignation:
     options: GtpOptions
     _runs: dict[int, tuple[int, int]] = field(default_factory=dict)  # color: (ply, length)
 
+    def forget(self) -> None:
+        """Begin another game."""
+        self._runs.clear()
+
     def should_resign(self, position: Position, value: float | None, agent_resigns: bool) -> bool:
         """Take note of the value at this own turn, in [-1, 1] for the player to move."""
         if self.options.never_resign:

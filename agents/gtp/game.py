@@ -27,6 +27,7 @@ class Game:
     komi: float  # as the client gave it; `position.komi` is the usable one
     handicap: int = 0
     bonus: str = "0"  # White's points for handicap stones: see `bonus_points`
+    later_rules: Rules | None = None  # of games after this one, where it is played under others
 
     @staticmethod
     def start(rules: Rules, komi: float, bonus: str = "0") -> Game:
@@ -42,19 +43,25 @@ class Game:
         return self.position.rules
 
     @property
+    def own_rules(self) -> Rules:
+        """The session's rules: those of this game, unless a file brought others along."""
+        return self.later_rules or self.rules
+
+    @property
     def is_empty(self) -> bool:
         """Tell whether no stone stands on the board."""
         return not (self.position.board != EMPTY).any()
 
     def restart(self, size: int | None = None) -> Game:
         """Return an empty board under the same rules and komi, of another size if given."""
-        return Game.start(replace(self.rules, size=size or self.size), self.komi, self.bonus)
+        return Game.start(replace(self.own_rules, size=size or self.size), self.komi, self.bonus)
 
     def with_komi(self, komi: float) -> Game:
         return replace(self, komi=komi)._compensated()
 
     def with_rules(self, rules: Rules, bonus: str = "0") -> Game:
-        return replace(self, position=self.position.with_rules(rules), bonus=bonus)._compensated()
+        position = self.position.with_rules(rules)
+        return replace(self, position=position, bonus=bonus, later_rules=None)._compensated()
 
     def of(self, position: Position, handicap: int) -> Game:
         """Return the game that has come to a position after handicap stones."""

@@ -14,7 +14,7 @@ import numpy as np
 from agents.gtp.game import bonus_points, facing
 from agents.gtp.restriction import Ban
 from agents.gtp.rules_text import bonus_of, parse_rules
-from go_env.coords import BLACK, WHITE, action_from_vertex, pass_action
+from go_env.coords import BLACK, WHITE, action_from_row_col, action_from_vertex, pass_action
 from go_env.errors import HonteError
 from go_env.position import Position
 from go_env.rules import MAX_SIZE, MIN_SIZE, Rules, usable_komi
@@ -201,9 +201,7 @@ def _action(value: Any, size: int, name: str, passes: bool) -> int:
             raise HonteError("not text")
         if value.startswith("(") and value.endswith(")"):
             x, y = (int(part) for part in value[1:-1].split(","))
-            if not (0 <= x < size and 0 <= y < size):
-                raise HonteError("off the board")
-            return y * size + x
+            return action_from_row_col(y, x, size)
         action = action_from_vertex(value, size)
     except ValueError:
         raise QueryError(name, f"Could not parse board location: {str(value)[:20]}") from None

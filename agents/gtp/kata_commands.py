@@ -86,6 +86,8 @@ class KataCommands:
         value: Any = parse(text)
         if option in ("simulations", "move_time_s", "resign_turns") and value <= 0:
             raise GtpError(SYNTAX_ERROR)
+        if name == "maxTime" and value >= float(_NO_LIMIT):
+            value = None
         changes: dict[str, Any] = {option: value}
         self._state.options = replace(self._state.options, **changes)
         self._state.resignation.options = self._state.options

@@ -51,11 +51,11 @@ def bonus_of(value: Any) -> str:
     return _BONUS.get(NEAREST.get(name, name), "0")
 
 
-def rules_to_json(rules: Rules, bonus: str) -> str:
+def rules_to_json(rules: Rules, bonus: str, friendly_pass: bool) -> str:
     """Return the rules as `kata-get-rules` reports them."""
     return json.dumps(
         {
-            "friendlyPassOk": False,
+            "friendlyPassOk": friendly_pass,
             "hasButton": False,
             "ko": rules.ko.upper(),
             "scoring": "AREA",
@@ -72,15 +72,33 @@ def parse_rules(value: Any, base: Rules, bonus: str = "0") -> tuple[Rules, str, 
 
     See `rules_from_value` and `bonus_of`; `bonus` stays where only other fields are named.
     """
-    if isinstance(value, str) and value.strip().startswith("{"):
-        try:
-            value = json.loads(value)
-        except (json.JSONDecodeError, RecursionError):
-            raise HonteError("could not parse rules") from None
+    value = _parsed(value)
     rules, lost = rules_from_value(value, base)
     if isinstance(value, Mapping) and "whiteHandicapBonus" not in value:
         return rules, bonus, lost
     return rules, bonus_of(value), lost
+
+
+def friendly_pass_of(text: str) -> bool | None:
+    """Return whether dead stones may be left on the board before a pass; None: rules say nothing.
+
+    text: as in `parse_rules`. Raises HonteError if the field holds something else.
+    """
+    value = _parsed(text)
+    found = value.get("friendlyPassOk") if isinstance(value, Mapping) else None
+    if not (found is None or isinstance(found, bool)):
+        raise HonteError("friendlyPassOk must be true or false")
+    return found
+
+
+def _parsed(value: Any) -> Any:
+    """Return the fields of a JSON text, and anything else as it is."""
+    if not (isinstance(value, str) and value.strip().startswith("{")):
+        return value
+    try:
+        return json.loads(value)
+    except (json.JSONDecodeError, RecursionError):
+        raise HonteError("could not parse rules") from None
 
 
 def rules_from_value(value: Any, base: Rules) -> tuple[Rules, str | None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from agents.gtp.arguments import integer_argument, number_argument, parse_vertex, text_argument
 from agents.gtp.game import Game, fixed_handicap_points, format_points, free_handicap_points
 from agents.gtp.protocol import SYNTAX_ERROR, Call, GtpError, Handler
-from agents.gtp.rules_text import parse_rules, rules_to_json
+from agents.gtp.rules_text import friendly_pass_of, parse_rules, rules_to_json
 from agents.gtp.state import State
 from go_env.coords import pass_action, vertex_from_action
 from go_env.errors import HonteError, IllegalMove
@@ -46,6 +46,7 @@ class SetupCommands:
         """Put a game on the board: nothing can fail any more."""
         self._state.game = game
         self._state.clock.reset()
+        self._state.resignation.forget()
 
     def _boardsize(self, call: Call) -> str:
         sizes = {integer_argument(call, i) for i in range(max(1, len(call.arguments[:2])))}
@@ -98,7 +99,8 @@ class SetupCommands:
         return " ".join(vertex_from_action(point, self._state.game.size) for point in points)
 
     def _get_rules(self, call: Call) -> str:
-        return rules_to_json(self._state.game.rules, self._state.game.bonus)
+        game, friendly = self._state.game, self._state.options.friendly_pass
+        return rules_to_json(game.rules, game.bonus, friendly)
 
     def _set_rules(self, call: Call) -> str:
         return self._adopt_rules(call.rest)
@@ -114,7 +116,10 @@ class SetupCommands:
         rules, bonus, lost = parse_rules(text, now.rules, now.bonus)
         if lost:
             raise GtpError(f"unsupported rules: {lost}")
+        friendly = friendly_pass_of(text)
         self._state.game = now.with_rules(rules, bonus)
+        if friendly is not None:
+            self._state.options = replace(self._state.options, friendly_pass=friendly)
         return ""
 
     def _loadsgf(self, call: Call) -> str:
@@ -133,11 +138,12 @@ class SetupCommands:
 
     def _replayed(self, sgf: SgfGame) -> Game:
         now = self._state.game
-        game = Game.start(replace(now.rules, size=sgf.size), sgf.komi, now.bonus)
+        game = Game.start(replace(now.own_rules, size=sgf.size), sgf.komi, now.bonus)
         sgf = replace(sgf, komi=game.position.komi)
         try:
             position = sgf.to_position(game.rules)
         except IllegalMove:  # it was played under other rules than ours
+            game = replace(game, later_rules=game.rules)
             position = sgf.to_position()
         return game.of(position, sgf.handicap)
 

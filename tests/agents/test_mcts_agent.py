@@ -72,6 +72,18 @@ def test_games_go_on_with_their_trees(root: str) -> None:
     assert max(kept[1:]) > 40
 
 
+def test_more_games_than_fit_one_search_keep_their_trees() -> None:
+    player, other = agent(8), agent(2)
+    games = [START.play(i % 25) for i in range(70)]
+    for _ in range(2):
+        games = [g.play(d.action) for g, d in zip(games, player.choose(games), strict=True)]
+        games = [g.play(d.action) for g, d in zip(games, other.choose(games), strict=True)]
+    kept = [int(d.visits.sum()) for d in player.choose(games) if d.visits is not None]
+    assert len(kept) == 70
+    assert max(kept[:64]) > 8
+    assert max(kept[64:]) > 8
+
+
 def test_a_game_goes_on_as_in_a_session() -> None:
     player, found, position = agent(60), session(), START
     for _ in range(3):

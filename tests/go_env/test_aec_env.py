@@ -13,6 +13,7 @@ from go_env import aec_env
 from go_env.coords import WHITE
 from go_env.errors import HonteError
 from go_env.features import feature_set
+from go_env.rules import Rules
 
 #: PettingZoo's test warns about every dictionary of observations, but for its own games by name.
 _ITS_WARNINGS = pytest.mark.filterwarnings(
@@ -66,6 +67,17 @@ def test_rewards_masks_and_views(size: int) -> None:
                 # Planes 1-3 are one's own stones, 4-6 the enemy's: the two views mirror each other.
                 assert np.array_equal(observation["observation"][1:4], other["observation"][4:7])
         assert sorted(rewards.values()) == [-1.0, 1.0]
+
+
+@pytest.mark.parametrize("move_limit", [8, 30])
+def test_a_ban_by_ko_is_seen_by_whom_it_binds(move_limit: int) -> None:
+    """After White has taken the ko, the last move of the game or not."""
+    env = aec_env.env(rules=Rules(5, 0.5, ko="simple"), move_limit=move_limit)
+    env.reset()
+    for row, column in ((0, 1), (0, 2), (1, 0), (1, 3), (2, 1), (2, 2), (1, 2), (1, 1)):
+        env.step(row * 5 + column)
+    seen = [np.argwhere(env.observe(name)["observation"][7]).tolist() for name in aec_env.AGENTS]
+    assert seen == [[[1, 2]], []]
 
 
 def test_a_drawn_game_pays_nobody() -> None:

@@ -126,6 +126,12 @@ class DqnConfig:
         if self.reuse <= 0:
             raise HonteError("dqn.reuse must be positive: nothing would be learned")
 
+    @property
+    def first_plies(self) -> int:
+        """Plies in the replay before the first step: the warm-up, or all that ever fit (rounds)."""
+        a_round = self.games * self.plies
+        return min(self.warmup, self.capacity // a_round * a_round)
+
 
 @dataclass(frozen=True)
 class PolicyGradientConfig:

@@ -37,8 +37,7 @@ class DqnLearner(NetworkLearner[QNetwork]):
         self._settings = settings
         self._target = copy.deepcopy(self.network).eval()
         carry = -settings.discount if settings.two_player else settings.discount
-        self._capacity = settings.capacity if settings.replay else 1
-        self.replay = PlyReplay(self._capacity, carry, settings.steps, settings.symmetries)
+        self.replay = PlyReplay(settings.capacity, carry, settings.steps, settings.symmetries)
         self._owed = 0.0  # samples that plies have paid for and no step has used
 
     @staticmethod
@@ -54,13 +53,15 @@ class DqnLearner(NetworkLearner[QNetwork]):
 
     def absorb(self, results: Sequence[Plies], progress: float) -> tuple[Tally, dict[str, float]]:
         """Put plies into the replay and make the steps that they pay for."""
+        if not self._settings.replay:
+            self.replay.clear()
         for plies in results:
             self.replay.add(plies)
             self.evaluations += plies.actions.size
             self._owed += plies.actions.size * self._settings.reuse
         tally = merged([plies.tally for plies in results])
         told: dict[str, float] = {"epsilon": self.config.exploration.epsilon(progress)}
-        if self._settings.replay and len(self.replay) < self._settings.warmup:
+        if self._settings.replay and len(self.replay) < self._settings.first_plies:
             self._owed = 0.0
             return tally, told
         sums: dict[str, float] = defaultdict(float)

@@ -48,6 +48,11 @@ class PlyReplay:
         """Return the number of plies."""
         return sum(plies.actions.size for plies in self._rounds)
 
+    def clear(self) -> None:
+        self._rounds.clear()
+        self._told.clear()
+        self._next = 0
+
     def add(self, plies: Plies) -> None:
         """Take in a round; where the capacity is used up it takes the oldest one's place."""
         told = n_step(plies.rewards, plies.over, self._carry, self._steps)

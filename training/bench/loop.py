@@ -76,20 +76,21 @@ def measure_self_play(network: NetworkConfig, size: int, seconds: float) -> Iter
     player.play(1, plan)
     backend.spent_s, backend.positions = 0.0, 0
     before, start = player.search.evaluations, time.perf_counter()
+    cpu_start = time.process_time()
     rate = measure_rate(lambda: _play_round(player, plan), seconds)
-    wall_s = time.perf_counter() - start
+    wall_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
     share = backend.spent_s / wall_s
     label = f"{config.games} games x {_SIMULATIONS} simulations, {backend.name}"
     note = "of the time inside the network call"
     yield Figure(f"self-play, {label}", "simulations/s", rate, share=share, note=note)
     evaluations = player.search.evaluations - before
-    yield Figure("evaluations inside self-play", "positions/s", amount=evaluations / wall_s)
+    yield Figure("evaluations inside self-play", "positions/s", amount=evaluations / cpu_s)
     yield Figure(
         "padding of batches", "", amount=backend.positions / max(evaluations, 1) - 1,
         note="positions evaluated for nothing",
     )  # fmt: skip
     moves = size * size  # of a game, about
-    per_hour = rate.per_s * 3600 / moves / _SIMULATIONS
+    per_hour = rate.per_cpu_s * 3600 / moves / _SIMULATIONS
     yield Figure(f"games of {moves} moves", "games/hour", amount=per_hour)
 
 

@@ -31,6 +31,7 @@ Verdict = Literal["accept", "reject", "continue"]
 
 NORMALIZED_ELO = 800.0 / math.log(10.0)
 _BISECTIONS = 60
+_MOST_ELO = 2_000  # beyond, a win says nothing that a number holds
 # Laws of an even pair and an even game, mixed in with this weight (in pairs or games).
 _PRIOR_WEIGHT = 0.25
 _EVEN = {
@@ -69,8 +70,11 @@ class SprtBounds:
     model: Literal["logistic", "normalized"] = "logistic"
 
     def __post_init__(self) -> None:
-        if not self.elo0 < self.elo1:
-            raise HonteError(f"SPRT needs elo0 < elo1 (given {self.elo0} and {self.elo1})")
+        if not -_MOST_ELO <= self.elo0 < self.elo1 <= _MOST_ELO:
+            raise HonteError(
+                f"SPRT needs elo0 < elo1, both within {_MOST_ELO:,} "
+                f"(given {self.elo0:g} and {self.elo1:g})"
+            )
         for name, error in (("alpha", self.alpha), ("beta", self.beta)):
             if not 0.0 < error < 0.5:
                 raise HonteError(f"SPRT needs 0 < {name} < 0.5 (given {error})")

@@ -10,14 +10,14 @@ from agents.gtp.analysis import parse_request
 from agents.gtp.analysis_format import Layout, format_line, shown_moves, without_moves
 from agents.gtp.protocol import GtpError
 from agents.gtp.restriction import Ban, RestrictedEvaluator, root_allowed
-from agents.mcts_agent import Analysis, MctsAgent, MoveInfo
+from agents.mcts_agent import Analysis, MctsAgent, MoveInfo, SearchSession
 from agents.registry import PLAY_SEARCH
 from go_env.batch import PositionBatch
 from go_env.coords import BLACK, WHITE
 from go_env.position import Position
 from go_env.rules import Rules
 from gtp_talk import Talk, random_player
-from mcts.evaluator import UniformEvaluator
+from mcts.evaluator import Evaluation, UniformEvaluator
 from mcts.rollout import RolloutEvaluator
 
 
@@ -155,6 +155,34 @@ def test_bans_on_everything_leave_the_policy():
     root = Position.initial(Rules(size=3))
     evaluator = RestrictedEvaluator(UniformEvaluator(), [Ban(BLACK, np.ones(10, bool), 9)], 0)
     assert evaluator.evaluate(PositionBatch.of([root], 0)).policy.all()
+
+
+class OneGoodMove:
+    """Black wins with a stone on point 1, and nowhere else; the root itself looks won."""
+
+    history = 0
+
+    def evaluate(self, batch):
+        boards = [position["color"].reshape(-1) for position in batch.boards]
+        won = [ply == 0 or board[1 + 5 + 5 + 2] == BLACK for ply, board in
+               zip(batch.boards["ply"], boards, strict=True)]  # fmt: skip
+        sign = np.where(batch.boards["to_play"] == BLACK, 0.9, -0.9)
+        value = np.where(won, sign, -sign).astype(np.float32)
+        return Evaluation(np.full((len(batch), 26), 1 / 26, np.float32), value)
+
+
+@pytest.mark.parametrize("allowed", [1, 2, 25])
+def test_moves_that_are_banned_are_not_searched_however_good_they_are(allowed):
+    actions = np.ones(26, np.bool_)
+    actions[7 : 7 + allowed] = actions[: max(0, 7 + allowed - 26)] = False
+    actions[1] = True
+    evaluator = RestrictedEvaluator(OneGoodMove(), [Ban(BLACK, actions, 1)], 0)
+    session = SearchSession(evaluator, PLAY_SEARCH)
+    session.set_position(Position.initial(Rules(size=5, komi=0.5)))
+    session.run(200)
+    analysis = session.analysis()
+    assert not [move for move in analysis.moves if actions[move.action] and move.visits]
+    assert analysis.value < -0.8
 
 
 class TestStreams:

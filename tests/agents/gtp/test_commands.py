@@ -44,6 +44,14 @@ class TestSetup:
         talk.result("kgs-rules chinese")
         assert talk.position.rules.ko == "positional" and not talk.position.rules.suicide
 
+    def test_friendly_passes_are_a_parameter_and_a_rule(self, talk):
+        assert json.loads(talk.result("kata-get-rules"))["friendlyPassOk"] is False
+        talk.result('kata-set-rules {"friendlyPassOk":true}')
+        assert talk.result("kata-get-param friendlyPassOk") == "true"
+        talk.result("kata-set-rules aga")  # a name says nothing about it
+        assert json.loads(talk.result("kata-get-rules"))["friendlyPassOk"] is True
+        assert "true or false" in talk.error('kata-set-rules {"friendlyPassOk":1}')
+
     def test_rules_that_forbid_the_game_so_far(self, talk):
         talk.result("kata-set-rules new-zealand")  # suicide is allowed
         talk.play("w A3 w B2 w C1 b A2 b B1 b A1")  # three stones take themselves off
@@ -159,6 +167,9 @@ class TestFiles:
         )
         talk.result(f"loadsgf {path}")
         assert len(talk.position.moves) == 11
+        assert json.loads(talk.result("kata-get-rules"))["ko"] == "SIMPLE"
+        talk.result("clear_board")
+        assert json.loads(talk.result("kata-get-rules"))["ko"] == "POSITIONAL"
 
 
 DEAD_STONE = """b B1 b B2 b B3 b B4 b B5 b D1 b D2 b D3 b D4 b D5 b A3 b C3 w E1

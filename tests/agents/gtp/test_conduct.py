@@ -122,6 +122,12 @@ class TestResignation:
         answers = [self.ask(resignation, ply, -0.97) for ply in (10, 12, 14, 16)]
         assert answers == [False, False, True, True]
 
+    def test_another_game_begins_without_it(self):
+        resignation = Resignation(GtpOptions())
+        assert [self.ask(resignation, ply, -0.97) for ply in (10, 12)] == [False, False]
+        resignation.forget()
+        assert not self.ask(resignation, 14, -0.97)
+
     def test_hope_breaks_the_run(self):
         resignation = Resignation(GtpOptions())
         values = [-0.97, -0.97, -0.9, -0.97, -0.97, -0.97]

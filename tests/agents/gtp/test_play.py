@@ -108,6 +108,9 @@ def test_no_limit_of_time_is_not_a_number_of_simulations():
     assert talk.result("kata-get-param maxVisits") == "30"
     talk.result("kata-set-param maxTime 3")
     assert float(talk.result("kata-get-param maxTime")) == 3
+    talk.result("kata-set-param maxTime 1e+20")  # as it was answered: clients put it back
+    assert talk.result("kata-get-param maxTime") == "1e+20"
+    assert talk.result("genmove b")
 
 
 @pytest.mark.parametrize("command", ["set_random_seed 7", "clear_cache"])

@@ -88,6 +88,6 @@ def test_values_that_are_no_rules():
 def test_json_reads_back():
     for name in ("tromp-taylor", "chinese", "aga"):
         rules, bonus, _ = parse_rules(name, BASE)
-        text = rules_to_json(rules, bonus)
+        text = rules_to_json(rules, bonus, friendly_pass=False)
         assert parse_rules(text, Rules(size=13, komi=3.5)) == (rules, bonus, None)
         assert json.loads(text)["scoring"] == "AREA"

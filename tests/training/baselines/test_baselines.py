@@ -41,7 +41,6 @@ from training.baselines.config import (
 )
 from training.baselines.dqn import DqnLearner
 from training.baselines.learner import NetworkLearner
-from training.baselines.ply_replay import PlyReplay
 from training.baselines.policy_gradient import PolicyGradientLearner
 from training.baselines.tabular import BOTH, TableLearner
 from training.baselines.trainer import make_collector
@@ -160,20 +159,6 @@ def test_table_player_finds_its_rows_under_every_symmetry(tmp_path: Path) -> Non
         decision = agent.choose([position])[0]
         assert position.is_legal(decision.action)
         assert decision.value == pytest.approx(-1.0, abs=0.01)
-
-
-def test_replay_spans_plies_of_one_game_only() -> None:
-    env = go_games(Rules(3, 0.5, move_limit=9), "lean", 4)
-    collector = QCollector(env, NETWORK, mask=True, seed=3)
-    network = DqnLearner(QRunConfig(network=NETWORK)).network
-    plies = collector.collect(QTask(unload(network), 1.0, 30))
-    assert plies.over.any()
-    assert (plies.rewards[~plies.over] == 0).all()
-    replay = PlyReplay(1000, carry=-1.0, steps=3, symmetries=False)
-    replay.add(plies)
-    batch = replay.sample(500, np.random.default_rng(0))
-    assert set(np.unique(batch.discounts)) <= {0.0, 1.0, -1.0}
-    assert set(np.unique(np.abs(batch.returns[batch.discounts != 0]))) <= {0.0}
 
 
 def test_a_game_that_an_illegal_move_ended_is_counted_and_not_shown() -> None:
