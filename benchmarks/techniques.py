@@ -72,7 +72,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "forks": ("self_play.fork_fraction=0.1",),
     "any_forks": ("self_play.fork_fraction=0.1", "self_play.fork_choices=1"),
     "no_bootstrap": ("self_play.bootstrap_games=0",),
-    "bootstrap": ("self_play.bootstrap_games=192",),
+    "bootstrap": ("self_play.bootstrap_games=300", "self_play.bootstrap_simulations=300"),
     # learner
     "no_symmetries": ("replay.symmetries=false", "self_play.random_views=false"),
     "no_average": ("learner.average=0",),

@@ -49,7 +49,7 @@ class SelfPlayConfig:
     move_limit: float = 2.2  # per point; the board is then scored as it stands
     fork_fraction: float = 0.0  # of the games begin beside a recent game; KataGo: 0.04
     fork_choices: int = 8  # random moves; the best, says the network, is played; KataGo: 3 to 12
-    bootstrap_games: int = 0  # so many first games are judged by random playouts, not the network
+    bootstrap_games: int = 0  # so many first games of new weights are judged by random playouts
     bootstrap_simulations: int = 0  # of a full search in them; 0: as many as in other games
     random_views: bool = True  # each evaluation under one of the eight symmetries (AlphaGo Zero)
 

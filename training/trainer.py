@@ -121,7 +121,8 @@ class Trainer:
         scores = self._scores.get(size)
         unknown = fair if config.start_from else 0.0  # random players are even at 0
         even = float(np.median(scores)) if scores else unknown
-        rollouts = self.window.games_made < config.self_play.bootstrap_games
+        knows_nothing = self.window.games_made < config.self_play.bootstrap_games
+        rollouts = knows_nothing and not config.start_from
         simulations = full_simulations(config.self_play, progress, rollouts)
         considered = considered_moves(config.self_play, config.search, progress, rollouts)
         plan = PlayPlan(simulations, fair, even, self.playing, considered, rollouts)

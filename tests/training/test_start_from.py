@@ -69,9 +69,11 @@ def test_what_cannot_be_started_from_is_said_before_anything_is_played(tmp_path:
 def test_the_first_games_are_even_for_a_trained_player(parent: Path, tmp_path: Path) -> None:
     """Komi 0 is even between players that move at random, and only there."""
     for config, even in ((child_of(parent), 9.0), (tiny_config(games=60), 0.0)):
+        config = replace(config, self_play=replace(config.self_play, bootstrap_games=10))
         with open_run(config, tmp_path / str(even), None, "", "local", 1) as trainer:
             plan = trainer.next_task().plan
         assert (plan.even_komi, plan.fair_komi) == (even, 9.0)
+        assert plan.rollouts == (not config.start_from), "it knows more than playouts"
 
 
 def test_what_it_began_with_is_champion_although_it_was_killed_before(

@@ -18,7 +18,7 @@ from training.rating.elo import rate
     [
         ("5x5", {"no_small_sizes", "reuse_4", "no_forks", "choice_with_noise", "no_bootstrap"}),
         ("7x7", {"forks", "choice_without_noise", "no_bootstrap"}),
-        ("9x9", {"reuse_4", "no_forks", "choice_with_noise", "no_bootstrap"}),
+        ("9x9", {"reuse_4", "no_forks", "choice_with_noise", "bootstrap"}),
     ],
 )
 def test_every_variant_is_a_configuration_of_its_own(

@@ -171,18 +171,16 @@ class OneGoodMove:
         return Evaluation(np.full((len(batch), 26), 1 / 26, np.float32), value)
 
 
-@pytest.mark.parametrize("allowed", [1, 2, 25])
+@pytest.mark.parametrize("allowed", [1, 2, 8])
 def test_moves_that_are_banned_are_not_searched_however_good_they_are(allowed):
     actions = np.ones(26, np.bool_)
-    actions[7 : 7 + allowed] = actions[: max(0, 7 + allowed - 26)] = False
-    actions[1] = True
+    actions[7 : 7 + allowed] = False
     evaluator = RestrictedEvaluator(OneGoodMove(), [Ban(BLACK, actions, 1)], 0)
     session = SearchSession(evaluator, PLAY_SEARCH)
     session.set_position(Position.initial(Rules(size=5, komi=0.5)))
     session.run(200)
-    analysis = session.analysis()
-    assert not [move for move in analysis.moves if actions[move.action] and move.visits]
-    assert analysis.value < -0.8
+    moves = session.analysis().moves
+    assert not [move for move in moves if actions[move.action] and move.visits]
 
 
 class TestStreams:
