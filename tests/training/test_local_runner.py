@@ -394,4 +394,4 @@ def test_gates_wait_while_they_have_taken_their_share_of_time(tmp_path: Path) ->
         now = 151.0
         assert trainer.gate_due
     with open_run(config, tmp_path, None, "", "local", 1, clock=lambda: now) as trainer:
-        assert trainer._judged_s == 15.0
+        assert trainer._judgements.judged_s == 15.0
