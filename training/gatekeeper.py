@@ -49,7 +49,6 @@ class Verdict:
     score: float  # of the candidate, in [0, 1]
     elo: float
     reason: str
-    results: tuple[tuple[bool, float], ...] = ()  # (candidate was Black, Black's score) a game
 
     @property
     def games(self) -> int:
@@ -67,22 +66,17 @@ class Gatekeeper:
         config = self.config
         test = Sprt(SprtBounds(config.elo0, config.elo1))
         scores: list[float] = []
-        results: list[tuple[bool, float]] = []
         openings = even_openings(rules, config.opening_moves, config.pairs, seed)
         limited = replace(rules, move_limit=3 * rules.size**2)
         arena = Arena((candidate, champion), limited, ArenaSettings(parallel=2 * config.pairs))
         for pair in arena.pairs(openings):
             test = test.add(pair.score)
-            for game in pair.games:
-                scores.append(game.first_score)
-                results.append((game.fixture.leg == 0, game.black_score))
+            scores += [game.first_score for game in pair.games]
             if test.verdict != "continue":
                 break
-        return self._verdict(test, scores, tuple(results))
+        return self._verdict(test, scores)
 
-    def _verdict(
-        self, test: Sprt, scores: list[float], results: tuple[tuple[bool, float], ...]
-    ) -> Verdict:
+    def _verdict(self, test: Sprt, scores: list[float]) -> Verdict:
         score = sum(scores) / len(scores)
         elo, _, high = test.elo()
         decided = test.verdict
@@ -108,5 +102,4 @@ class Gatekeeper:
             score=score,
             elo=elo,
             reason=reason,
-            results=results,
         )

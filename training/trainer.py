@@ -227,9 +227,8 @@ class Trainer:
         self.candidates.discard(candidate)
         self._judgements.take_verdict(candidate, duration_s)
         before = self.champion
-        details = {key: value for key, value in asdict(verdict).items() if key != "results"}
         if verdict.promoted:
-            self.store.promote(candidate, details)
+            self.store.promote(candidate, asdict(verdict))
         elif verdict.lost:
             self._follow_champion = True
         self._log.emit(

@@ -196,7 +196,7 @@ def test_a_candidate_is_kept_until_its_verdict(tmp_path: Path) -> None:
 
 
 def verdict(promoted: bool) -> Verdict:
-    return Verdict(promoted, False, 2, 0, 0, 1.0, 100.0, "two wins", ((True, 1.0), (False, 0.0)))
+    return Verdict(promoted, False, 2, 0, 0, 1.0, 100.0, "two wins")
 
 
 def test_a_clear_loss_sends_self_play_back_to_the_champion(tmp_path: Path) -> None:
